@@ -1,0 +1,42 @@
+-- drop: deletes what waits for a user, but never a message that is held.
+-- KEYS   protocol string, active zset, claims hash, producer string, queue list
+-- ARGV   version, n 1.. (number of this call, as in enqueue), ttl 1.. (ms that the producer's record is kept), user
+-- REPLY  how many messages were deleted
+-- ERRORS ARGUMENT PROTOCOL STALE EXPIRED
+
+local protocol, active, claims, producer, queue = unpack(KEYS)
+local version, n, ttl, user = unpack(ARGV)
+
+local function whole(text, low)
+  local number = tonumber(text)
+  return number and number >= low and number < 1e12 and number % 1 == 0
+end
+local wrong = (#KEYS ~= 5 or #ARGV ~= 4) and 'ARGUMENT count: expected 5 keys and 4 arguments'
+  or not whole(n, 1) and 'ARGUMENT n: expected a whole number from 1'
+  or not whole(ttl, 1) and 'ARGUMENT ttl: expected whole ms from 1'
+  or (#user < 1 or #user > 512) and 'ARGUMENT user: expected 1 to 512 bytes'
+  or (redis.call('GET', protocol) or version) ~= version and 'PROTOCOL another <major> <shards> is in force'
+if wrong then return redis.error_reply(wrong) end
+n = tonumber(n)
+local m, stored = string.match(redis.call('GET', producer) or '', '^(%d+) (%d+)$')
+m = tonumber(m)
+if m == n then return tonumber(stored) end
+if m and n < m then return redis.error_reply('STALE a later call of this producer has run') end
+if not m and n > 1 then return redis.error_reply('EXPIRED this producer is not known: take a new id and n = 1') end
+
+local record = redis.call('HGET', claims, user)
+local held = record and string.sub(record, 1, 1) ~= '-'
+redis.call('ZCARD', active) -- a foreign type fails here, before the first write
+local length = redis.pcall('LLEN', queue)
+length = type(length) == 'number' and length or 0
+local dropped = held and math.max(0, length - 1) or length
+
+redis.call('SET', producer, n .. ' ' .. dropped, 'PX', tonumber(ttl)) -- refused when memory is full: nothing was done
+if dropped > 0 then
+  if held then redis.call('LTRIM', queue, 0, 0) else redis.call('DEL', queue) end
+end
+if not held then
+  redis.call('ZREM', active, user)
+  redis.call('HDEL', claims, user)
+end
+return dropped

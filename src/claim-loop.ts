@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Claim, type Commands, MAX_ITEMS } from './commands';
+import { Connection, type RedisSource } from './connection';
+import { fromRedis } from './errors';
+import { type Host, pauseBefore, untilAnswered } from './persist';
+
+/** Seconds of one BLPOP: long, since an idle server answers a timeout up to 0.1 s late. */
+const WAIT_SECONDS = 5;
+const WAIT_SOCKET_TIMEOUT_MS = 10_000;
+
+/** A dispatcher, as its claim loops see it. */
+export interface Slots extends Host {
+  readonly stopping: boolean;
+  /** How many messages this loop may ask for now. */
+  room(): number;
+}
+
+/**
+ * Claims from one shard: one claim in flight; at once when a slot is free and something may be due; otherwise it waits for
+ * a wake-up, for the next user to be due, and never longer than the interval.
+ */
+export class ClaimLoop {
+  /** Slots that the claim in flight asks for. */
+  asked = 0;
+  /** A claim is in flight. */
+  claiming = false;
+  /** Something may be due that was not asked for yet. */
+  hungry = true;
+  /** When the last claim succeeded, by the monotonic clock. */
+  answeredAt = -Infinity;
+  readonly #blocking: Connection;
+  #after = '0';
+  #wokenUp = false;
+  #waiting = false;
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly host: Slots,
+    readonly commands: Commands,
+    source: RedisSource,
+    private readonly options: { readonly owner: string; readonly leaseMs: number; readonly intervalMs: number },
+    private readonly take: (claim: Claim, deadline: number) => void,
+  ) {
+    this.#blocking = new Connection(source, WAIT_SOCKET_TIMEOUT_MS, (error) => this.host.report(error));
+  }
+
+  /** Claims if something may be due and there is room. */
+  feed(): void {
+    if (!this.hungry || this.claiming || this.host.stopping) return;
+    const room = this.host.room();
+    if (room > 0) void this.#claim(room);
+  }
+
+  /** The interval, or the moment at which somebody is due. Without room it passes the wake-up on, and proves health. */
+  #tick(): void {
+    if (!this.claiming && !this.host.stopping) void this.#claim(this.host.room());
+  }
+
+  async #claim(limit: number): Promise<void> {
+    clearTimeout(this.#timer);
+    this.hungry = this.#wokenUp = false;
+    this.claiming = true;
+    this.asked = Math.min(limit, MAX_ITEMS);
+    const sent = performance.now();
+    const { owner, leaseMs } = this.options;
+    const reply = await untilAnswered(this.host, () => this.commands.claim(owner, this.#after, this.asked, leaseMs));
+    this.claiming = false;
+    this.asked = 0;
+    if (!reply) return;
+    this.answeredAt = performance.now();
+    this.#after = reply.claims.at(-1)?.fence ?? this.#after;
+    this.hungry ||= reply.more;
+    for (const claim of reply.claims) this.take(claim, sent + leaseMs);
+    this.#rest(reply.waitMs);
+  }
+
+  #rest(waitMs: number): void {
+    if (this.host.stopping) return;
+    const room = this.host.room();
+    if (this.#wokenUp || (this.hungry && room > 0)) return void this.#claim(room);
+    const { intervalMs } = this.options;
+    this.#timer = setTimeout(() => this.#tick(), waitMs > 0 ? Math.min(waitMs, intervalMs) : intervalMs);
+    if (room > 0) void this.#wait();
+  }
+
+  async #wait(): Promise<void> {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    try {
+      const token = await this.#blocking.client.blpop(this.commands.keys.wake, WAIT_SECONDS);
+      this.#failures = 0;
+      if (token) this.hungry = this.#wokenUp = true;
+    } catch (error) {
+      if (!this.host.stopping) {
+        this.host.report(fromRedis(error));
+        await sleep(pauseBefore(this.#failures++));
+      }
+    }
+    this.#waiting = false;
+    if (this.claiming || this.host.stopping) return;
+    if (this.#wokenUp) return this.#tick();
+    if (this.host.room() > 0) void this.#wait();
+  }
+
+  /** No claim is sent from now on; one that is in flight is still answered. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#blocking.close();
+  }
+
+  /** Lets somebody else be woken by what is due. */
+  async passOn(): Promise<void> {
+    await this.commands.claim(this.options.owner, this.#after, 0, this.options.leaseMs);
+  }
+}

@@ -1,0 +1,141 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { checkRedisUrl } from './config';
+import { fromRedis, type InturnError, RedisTooOldError, UnavailableError } from './errors';
+import { fail } from './validate';
+
+/** Where Redis is: a URL, a socket's path, ioredis options, or a client of the caller's, which is duplicated. */
+export type RedisSource = string | RedisOptions | Redis | Cluster;
+
+export type Client = Redis | Cluster;
+
+/**
+ * What the promise needs of a connection, whatever the caller's own client does: a command whose reply was lost is sent
+ * again, in order, for as long as it takes (the scripts are safe to repeat); a half-open socket is noticed.
+ */
+const SETTINGS = Object.freeze({
+  lazyConnect: true,
+  maxRetriesPerRequest: null,
+  autoResendUnfulfilledCommands: true,
+  enableOfflineQueue: true,
+  enableReadyCheck: true,
+  enableAutoPipelining: false,
+  commandTimeout: undefined,
+  showFriendlyErrorStack: false,
+  retryStrategy: (times: number) => Math.min(1000, 2 ** times * 10) * (0.5 + Math.random() / 2),
+  reconnectOnError: (error: Error) => error.message.includes('READONLY'),
+});
+
+function isClient(source: object): source is Client {
+  return 'duplicate' in source && typeof source.duplicate === 'function' && 'defineCommand' in source;
+}
+
+/** Checks the kind of a `redis` option. */
+export function checkSource(source: unknown): RedisSource {
+  if (typeof source === 'string') return checkRedisUrl('redis', source);
+  if (typeof source !== 'object' || source === null) {
+    return fail('redis', 'a URL, ioredis options, or a Redis or Cluster client', source);
+  }
+  const { options } = source as Partial<Client>;
+  const { keyPrefix } = (isClient(source) ? options : source) as RedisOptions;
+  if (keyPrefix) return fail('redis', 'no keyPrefix (the option `prefix` takes its place)', source);
+  return source;
+}
+
+export function isCluster(source: RedisSource): source is Cluster {
+  return typeof source === 'object' && 'isCluster' in source && source.isCluster === true;
+}
+
+/** A new client for this source that connects at its first use. */
+function makeClient(source: RedisSource, socketTimeout: number): Client {
+  const settings = { ...SETTINGS, socketTimeout };
+  if (typeof source === 'string') return new Redis(source, settings);
+  if (isCluster(source)) return source.duplicate([], { redisOptions: { ...source.options.redisOptions, ...settings } });
+  return isClient(source) ? source.duplicate(settings) : new Redis({ ...source, ...settings });
+}
+
+let warned = false;
+
+/** What has to be known of a server before it is used; undefined when it will do. */
+export function examine(info: string): InturnError | undefined {
+  const field = (name: string) => new RegExp(`^${name}:([^\r\n]*)`, 'm').exec(info)?.[1];
+  const [major = 0, minor = 0] = (field('redis_version') ?? '').split('.').map(Number);
+  if (major < 6 || (major === 6 && minor < 2)) return new RedisTooOldError('expected Redis 6.2 or newer');
+  const policy = field('maxmemory_policy');
+  if (policy !== undefined && policy !== 'noeviction' && !warned) {
+    warned = true;
+    process.emitWarning(`maxmemory-policy is ${policy}: Redis may evict messages that nobody handled; set noeviction`, {
+      type: 'InturnWarning', code: 'INTURN_EVICTION',
+    });
+  }
+  return undefined;
+}
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: InturnError) => void;
+}
+
+/** One connection of ours. It reconnects by itself until it is closed. */
+export class Connection {
+  readonly client: Client;
+  /** How often the connection was lost. */
+  losses = 0;
+  #usable = false;
+  /** Why it cannot be used, as far as is known. */
+  failure: InturnError | undefined;
+  #waiters = new Set<Waiter>();
+
+  constructor(source: RedisSource, socketTimeoutMs: number, private readonly onError?: (error: InturnError) => void) {
+    this.client = makeClient(source, socketTimeoutMs);
+    this.client.on('error', (error: unknown) => this.#fail(fromRedis(error)));
+    this.client.on('ready', () => void this.#examine());
+    this.client.on('close', () => {
+      this.losses++;
+      this.#usable = false;
+    });
+  }
+
+  /** Resolves when commands can be sent; rejects after `ms`, or at once when Redis refuses us. */
+  async usable(ms: number): Promise<void> {
+    if (this.#usable) return;
+    if (this.client.status === 'wait') this.client.connect().catch((error: unknown) => this.#fail(fromRedis(error)));
+    let timer: NodeJS.Timeout | undefined;
+    let waiter: Waiter | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        waiter = { resolve, reject };
+        this.#waiters.add(waiter);
+        timer = setTimeout(() => reject(this.failure ?? new UnavailableError('Redis cannot be reached')), ms);
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#waiters.delete(waiter!);
+    }
+  }
+
+  close(): void {
+    this.#usable = false;
+    this.client.disconnect();
+  }
+
+  #fail(error: InturnError): void {
+    this.failure = error;
+    if (error.code !== 'UNAVAILABLE') for (const waiter of this.#waiters) waiter.reject(error);
+    this.onError?.(error);
+  }
+
+  /** A user that may not run INFO is not examined. */
+  async #examine(): Promise<void> {
+    const { losses } = this;
+    try {
+      const error = examine(await this.client.info());
+      if (error) return this.#fail(error);
+    } catch (error) {
+      if (fromRedis(error).code !== 'FORBIDDEN') return this.#fail(fromRedis(error));
+    }
+    if (losses !== this.losses) return;
+    this.failure = undefined;
+    this.#usable = true;
+    for (const waiter of this.#waiters) waiter.resolve();
+  }
+}

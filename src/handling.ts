@@ -1,0 +1,159 @@
+import type { Claim } from './commands';
+import type { checkOptions, DispatcherEvents, MessageContext, MessageEvent } from './dispatcher-options';
+import { HookError, StoppedError } from './errors';
+import { HeldMessage, type Leases } from './leases';
+import { outcomeOf, type Outcome } from './outcome';
+import type { Host } from './persist';
+import type { Settlements } from './settlements';
+
+/** Shorter waits are not announced: the "typing" of a chat client would only flicker. */
+const TYPING_THRESHOLD_MS = 700;
+/** How long a user is left alone whose old handler still runs here. */
+const BUSY_DELAY_MS = 1000;
+/** Fewer claims than that prove nothing about a message that seems to kill its process. */
+const MIN_CRASHES = 3;
+
+type Released = DispatcherEvents['released'][0]['why'];
+
+/** What a shard gives to those who handle its messages. */
+export interface Lane {
+  readonly leases: Leases;
+  readonly settlements: Settlements;
+}
+
+/** A dispatcher, as the handling of its messages sees it. */
+export interface Desk<M> extends Host {
+  readonly stopping: boolean;
+  readonly options: ReturnType<typeof checkOptions<M>>;
+  tell<K extends keyof DispatcherEvents>(event: K, ...what: DispatcherEvents[K]): void;
+  /** Something of this lane was settled, or is about to be. */
+  settled(lane: Lane): void;
+}
+
+function eventOf({ user, fence, attempt }: HeldMessage): MessageEvent {
+  return { userId: user.toString(), fence, attempt };
+}
+
+/** What is done with a message between its claim and its settling. */
+export class Handling<M> {
+  /** By user: what has a handler that has not ended, whether it is still held or not. */
+  readonly running = new Map<string, HeldMessage>();
+
+  constructor(private readonly desk: Desk<M>) {}
+
+  /** Decides about a claimed message: give it back, give it up, let it wait, or run its handler. */
+  take(lane: Lane, claim: Claim, deadline: number): void {
+    const message = new HeldMessage(claim, deadline);
+    const { maxRetries, decode } = this.desk.options;
+    if (this.desk.stopping) return this.#release(lane, message, 0, 'stopped');
+    if (this.running.has(message.key)) return this.#release(lane, message, BUSY_DELAY_MS, 'busy');
+    if (claim.attempts > Math.max(maxRetries + 1, MIN_CRASHES)) return this.#retry(lane, message, 0, 'crashed');
+    let body: M;
+    try {
+      body = decode(claim.payload);
+    } catch {
+      return this.#retry(lane, message, 0, 'unreadable');
+    }
+    const wait = claim.sinceMs < 0 ? 0 : Math.ceil(this.#ms('delay', () => this.desk.options.delay(body))) - claim.sinceMs;
+    if (wait > 0) return this.#pace(lane, message, body, wait);
+    void this.#run(lane, message, body);
+  }
+
+  lost(message: HeldMessage): void {
+    this.desk.tell('lockLost', eventOf(message));
+  }
+
+  #pace(lane: Lane, message: HeldMessage, body: M, wait: number): void {
+    this.#release(lane, message, wait, 'paced');
+    if (wait <= TYPING_THRESHOLD_MS) return;
+    const failed = (cause: unknown) => this.desk.report(new HookError('onTyping failed', { cause }));
+    try {
+      Promise.resolve(this.desk.options.onTyping(body, wait, { userId: message.user.toString() })).catch(failed);
+    } catch (cause) {
+      failed(cause);
+    }
+  }
+
+  async #run(lane: Lane, message: HeldMessage, body: M): Promise<void> {
+    this.running.set(message.key, message);
+    lane.leases.add(message);
+    if (lane.leases.isShort(message)) await lane.leases.renew(message);
+    let outcome: Outcome | undefined;
+    if (!message.lost && !this.desk.stopping) outcome = await this.#handle(message, body);
+    this.running.delete(message.key);
+    lane.leases.delete(message);
+    if (outcome) this.#settle(lane, message, outcome);
+    else this.#release(lane, message, 0, 'stopped');
+  }
+
+  async #handle(message: HeldMessage, body: M): Promise<Outcome> {
+    const context: MessageContext = {
+      userId: message.user.toString(),
+      attempt: message.attempt,
+      fence: message.fence,
+      get signal() {
+        return message.signal;
+      },
+    };
+    try {
+      await this.desk.options.handler(body, context);
+      return { kind: 'done' };
+    } catch (error) {
+      const stopped = message.reason instanceof StoppedError;
+      return stopped ? { kind: 'stopped' } : outcomeOf(error);
+    }
+  }
+
+  #settle(lane: Lane, message: HeldMessage, outcome: Outcome): void {
+    switch (outcome.kind) {
+      case 'done':
+        lane.settlements.ack.add(message, (held) => {
+          if (held || !message.lost) this.desk.tell('completed', eventOf(message));
+        });
+        return this.desk.settled(lane);
+      case 'later':
+        return this.#release(lane, message, outcome.ms, 'later');
+      case 'stopped':
+        return this.#release(lane, message, 0, 'stopped');
+      case 'reject':
+        return this.#retry(lane, message, 0, outcome.reason, outcome.error);
+      case 'failed':
+        return this.#retry(lane, message, this.desk.options.maxRetries + 1, outcome.reason, outcome.error);
+    }
+  }
+
+  #release(lane: Lane, message: HeldMessage, delayMs: number, why: Released): void {
+    const { user, fence } = message;
+    lane.settlements.release.add({ user, fence, delayMs, paced: why === 'paced' }, (held) => {
+      if (held || !message.lost) this.desk.tell('released', { ...eventOf(message), delayMs, why });
+    });
+    this.desk.settled(lane);
+  }
+
+  /** `max` 0 rejects. The pause counts too where a dead letter cannot be written, and the message waits. */
+  #retry(lane: Lane, message: HeldMessage, max: number, reason: string, error?: unknown): void {
+    const { user, fence, attempt } = message;
+    const delayMs = Math.ceil(this.#ms('backoff', () => this.desk.options.backoff(attempt)));
+    lane.settlements.retry.add({ user, fence, max, delayMs, reason }, (outcome) => {
+      // Not held and not lost: the answer to a repeat of the call that worked.
+      if (outcome === 'lost' && message.lost) return;
+      const dead = outcome === 'dead' || (outcome === 'lost' && attempt >= max);
+      if (dead) this.desk.tell('deadLettered', { ...eventOf(message), reason, error });
+      else this.desk.tell('retried', { ...eventOf(message), delayMs, error });
+    });
+    this.desk.settled(lane);
+  }
+
+  /** A number of ms that the caller's function gives; 1 s where it fails. */
+  #ms(name: 'delay' | 'backoff', call: () => number): number {
+    let cause: unknown;
+    try {
+      const ms = call();
+      if (ms >= 0 && ms < 1e12) return ms;
+    } catch (error) {
+      cause = error;
+    }
+    this.desk.report(new HookError(`${name}: expected a number of ms from 0`, { cause }));
+    return name === 'delay' ? 0 : 1000;
+  }
+}

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CallNumber, type Commands, MAX_BYTES, MAX_ITEMS } from './commands';
+import type { Connection } from './connection';
+import {
+  ClosedError, type ErrorCode, fromRedis, type InturnError, QueueFullError, RedisReplyError, UnavailableError,
+  UnknownOutcomeError, WrongTypeError,
+} from './errors';
+
+/** How long Redis remembers a producer's last call. A call that is older is never sent again. */
+const TTL_MS = 86_400_000;
+
+/** Refusals of a script that ran: had the call been carried out before, it would have answered with the first reply. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['OUT_OF_MEMORY', 'READONLY', 'PROTOCOL', 'WRONG_TYPE']);
+/** Refusals of the server, which prove nothing about a call that was sent before the connection was lost. */
+const SERVER_REFUSALS: ReadonlySet<ErrorCode> = new Set(['AUTH', 'FORBIDDEN']);
+
+interface Job {
+  readonly deadline: number;
+  readonly resolve: (reply: number) => void;
+  readonly reject: (error: InturnError) => void;
+}
+interface Message extends Job {
+  readonly user: string;
+  readonly payload: string;
+}
+interface Operation extends Job {
+  readonly call: (number: CallNumber) => Promise<number>;
+}
+
+function isMessage(job: Message | Operation): job is Message {
+  return 'payload' in job;
+}
+
+type Call = (number: CallNumber) => Promise<number[]>;
+
+/**
+ * The numbered calls of one manager to one shard: one in flight, and what is asked meanwhile travels in the next. So
+ * batches form by themselves under load, and a call that is sent again cannot be overtaken.
+ */
+export class Producer {
+  #id = randomUUID();
+  #n = 0;
+  #waiting: (Message | Operation)[] = [];
+  #flight: readonly Job[] = [];
+  #running = false;
+  #closed = false;
+  #expiry: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly commands: Commands,
+    private readonly options: { readonly maxQueueLength: number; readonly timeoutMs: number },
+  ) {}
+
+  /** Resolves with the message's position. */
+  enqueue(user: string, payload: string): Promise<number> {
+    return this.#add((job) => ({ ...job, user, payload }));
+  }
+
+  /** Resolves with the reply of a call of its own. */
+  run(call: (number: CallNumber) => Promise<number>): Promise<number> {
+    return this.#add((job) => ({ ...job, call }));
+  }
+
+  /** Sends what is waiting, for at most `ms`; rejects the rest. */
+  async close(ms: number): Promise<void> {
+    this.#closed = true;
+    const end = performance.now() + ms;
+    while (this.#running && performance.now() < end) await sleep(5);
+    this.#reject(Infinity, new ClosedError('closed before the call was sent'));
+  }
+
+  #add(make: (job: Job) => Message | Operation): Promise<number> {
+    if (this.#closed) return Promise.reject(new ClosedError('the manager is closed'));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(make({ deadline: performance.now() + this.options.timeoutMs, resolve, reject }));
+      this.#expiry ??= setTimeout(() => this.#expire(), this.options.timeoutMs);
+      if (!this.#running) void this.#pump();
+    });
+  }
+
+  /** Rejects what has waited for too long: deadlines are in the order of the jobs. */
+  #expire(): void {
+    this.#reject(performance.now(), this.connection.failure ?? new UnavailableError('Redis did not answer in time'));
+    const next = this.#flight[0] ?? this.#waiting[0];
+    this.#expiry = next && setTimeout(() => this.#expire(), Math.max(1, next.deadline - performance.now()));
+  }
+
+  /** What is in flight may have been carried out; what waits was not. */
+  #reject(deadline: number, error: InturnError): void {
+    const unknown = this.#flight.filter((job) => job.deadline <= deadline);
+    for (const job of unknown) job.reject(new UnknownOutcomeError('no answer from Redis: the call may be carried out'));
+    this.#flight = this.#flight.slice(unknown.length);
+    const keep = this.#waiting.findIndex((job) => job.deadline > deadline);
+    for (const job of this.#waiting.splice(0, keep < 0 ? Infinity : keep)) job.reject(error);
+  }
+
+  async #pump(): Promise<void> {
+    this.#running = true;
+    await undefined; // what is asked in this turn travels together
+    while (this.#waiting.length > 0) {
+      try {
+        await this.connection.usable(this.options.timeoutMs);
+      } catch (error) {
+        const failure = fromRedis(error);
+        this.#reject(failure.code === 'UNAVAILABLE' ? performance.now() : Infinity, failure);
+        continue;
+      }
+      await this.#send();
+    }
+    this.#running = false;
+  }
+
+  async #send(): Promise<void> {
+    const [first] = this.#waiting;
+    if (!first) return;
+    const batch = isMessage(first) ? this.#takeMessages() : this.#waiting.splice(0, 1);
+    const call: Call = isMessage(first)
+      ? (number) => this.commands.enqueue(number, this.options.maxQueueLength, batch as Message[])
+      : async (number) => [await first.call(number)];
+    this.#flight = batch;
+    try {
+      const replies = await this.#answer(call, first.deadline);
+      batch.forEach((job, i) => settle(job, replies[i]!));
+    } catch (error) {
+      for (const job of batch) job.reject(fromRedis(error));
+    }
+    this.#flight = [];
+  }
+
+  #takeMessages(): Message[] {
+    const batch: Message[] = [];
+    let bytes = 0;
+    for (const job of this.#waiting) {
+      if (!isMessage(job) || batch.length === MAX_ITEMS) break;
+      bytes += Buffer.byteLength(job.payload);
+      if (bytes > MAX_BYTES && batch.length > 0) break;
+      batch.push(job);
+    }
+    this.#waiting.splice(0, batch.length);
+    return batch;
+  }
+
+  /** Repeats a call, under one number, until it is answered or can only be given up. */
+  async #answer(call: Call, deadline: number): Promise<number[]> {
+    const { losses } = this.connection;
+    this.#n++;
+    for (let pause = 10; ; pause = Math.min(2 * pause, 500)) {
+      try {
+        return await call({ producer: this.#id, n: this.#n, ttlMs: TTL_MS });
+      } catch (error) {
+        const failure = fromRedis(error);
+        const inDoubt = losses !== this.connection.losses; // it may have been sent twice
+        if (REFUSALS.has(failure.code) || (SERVER_REFUSALS.has(failure.code) && !inDoubt)) throw failure;
+        const forgotten = failure instanceof RedisReplyError && failure.word === 'EXPIRED';
+        if (forgotten && !inDoubt) [this.#id, this.#n] = [randomUUID(), 1];
+        else if (forgotten || this.#closed || performance.now() >= deadline) {
+          if (forgotten) [this.#id, this.#n] = [randomUUID(), 0];
+          throw new UnknownOutcomeError(`the call may be carried out: ${failure.message}`);
+        } else await sleep(pause);
+      }
+    }
+  }
+}
+
+/** -1 and -2 stand for a full queue and a foreign type. */
+function settle(job: Job, reply: number): void {
+  if (reply >= 0) job.resolve(reply);
+  else if (reply === -1) job.reject(new QueueFullError('the queue of this user is full'));
+  else job.reject(new WrongTypeError("the key of this user's queue holds a value of a foreign type"));
+}
