@@ -57,6 +57,10 @@ export interface CallNumber {
 
 export type RetryOutcome = 'lost' | 'retried' | 'dead';
 
+function flags(reply: unknown): boolean[] {
+  return (reply as number[]).map((one) => one === 1);
+}
+
 /** The scripts of one shard: builds KEYS and ARGV, calls, parses. No policy. Rejects with `InturnError` only. */
 export class Commands {
   constructor(readonly client: Client, readonly keys: ShardKeys) {
@@ -64,22 +68,17 @@ export class Commands {
   }
 
   async enqueue(call: CallNumber, maxLength: number, messages: readonly { user: string; payload: string }[]): Promise<number[]> {
-    const { keys } = this;
-    const reply = await this.#run(
-      'enqueue',
-      [keys.active, keys.wake, keys.producer(call.producer), ...messages.map(({ user }) => keys.queue(user))],
-      [call.n, call.ttlMs, maxLength, ...messages.flatMap(({ user, payload }) => [user, payload])],
-    );
+    const { active, wake } = this.keys;
+    const queues = messages.map(({ user }) => this.keys.queue(user));
+    const pairs = messages.flatMap(({ user, payload }) => [user, payload]);
+    const reply = await this.#numbered('enqueue', call, [active, wake], queues, [maxLength, ...pairs]);
     return String(reply).split(' ').map(Number);
   }
 
   async claim(owner: string, after: string, limit: number, leaseMs: number): Promise<Claims> {
     const { active, claims, fence, paused, wake, root } = this.keys;
-    const reply = await this.#run(
-      'claim',
-      [active, claims, fence, paused, wake, this.keys.owner(owner), root],
-      [owner, after, limit, leaseMs, MAX_BYTES],
-    );
+    const keys = [active, claims, fence, paused, wake, this.keys.owner(owner), root];
+    const reply = await this.#run('claim', keys, [owner, after, limit, leaseMs, MAX_BYTES]);
     const [waitMs, more, ...granted] = reply as [number, number, ...[Buffer, Buffer, number, number, Buffer][]];
     return {
       waitMs,
@@ -92,67 +91,61 @@ export class Commands {
 
   async ack(owner: string, messages: readonly Held[]): Promise<boolean[]> {
     const { active, claims } = this.keys;
-    const reply = await this.#run(
-      'ack',
-      [active, claims, ...messages.map(({ user }) => this.keys.queue(user))],
-      [owner, ...messages.flatMap(({ user, fence }) => [user, fence, 0])],
-    );
-    return (reply as number[]).map((one) => one === 1);
+    const queues = messages.map(({ user }) => this.keys.queue(user));
+    const args = messages.flatMap((one) => [one.user, one.fence, 0]);
+    return flags(await this.#run('ack', [active, claims, ...queues], [owner, ...args]));
   }
 
   async retry(owner: string, policy: string, messages: readonly Retry[]): Promise<RetryOutcome[]> {
     const { active, claims, dead, paused } = this.keys;
-    const reply = await this.#run(
-      'retry',
-      [active, claims, dead, paused, ...messages.flatMap(({ user }) => [this.keys.queue(user), this.keys.dlq(user)])],
-      [owner, ...messages.flatMap((one) => [one.user, one.fence, one.max, one.delayMs, policy, one.reason])],
-    );
+    const lists = messages.flatMap(({ user }) => [this.keys.queue(user), this.keys.dlq(user)]);
+    const args = messages.flatMap((one) => [one.user, one.fence, one.max, one.delayMs, policy, one.reason]);
+    const reply = await this.#run('retry', [active, claims, dead, paused, ...lists], [owner, ...args]);
     return (reply as number[]).map((one) => (['lost', 'retried', 'dead'] as const)[one]!);
   }
 
   async release(owner: string, messages: readonly Release[]): Promise<boolean[]> {
-    const reply = await this.#run(
-      'release',
-      [this.keys.active, this.keys.claims],
-      [owner, ...messages.flatMap((one) => [one.user, one.fence, one.delayMs, one.paced ? 1 : 0])],
-    );
-    return (reply as number[]).map((one) => one === 1);
+    const { active, claims } = this.keys;
+    const args = messages.flatMap((one) => [one.user, one.fence, one.delayMs, one.paced ? 1 : 0]);
+    return flags(await this.#run('release', [active, claims], [owner, ...args]));
   }
 
   async renew(owner: string, leaseMs: number, messages: readonly Held[]): Promise<boolean[]> {
-    const reply = await this.#run(
-      'renew',
-      [this.keys.active, this.keys.claims],
-      [owner, leaseMs, ...messages.flatMap(({ user, fence }) => [user, fence])],
-    );
-    return (reply as number[]).map((one) => one === 1);
-  }
-
-  async drop(call: CallNumber, user: string): Promise<number> {
     const { active, claims } = this.keys;
-    const keys = [active, claims, this.keys.producer(call.producer), this.keys.queue(user)];
-    return (await this.#run('drop', keys, [call.n, call.ttlMs, user])) as number;
+    const args = messages.flatMap((one) => [one.user, one.fence]);
+    return flags(await this.#run('renew', [active, claims], [owner, leaseMs, ...args]));
   }
 
-  async purge(call: CallNumber, user: string): Promise<number> {
-    const keys = [this.keys.dead, this.keys.producer(call.producer), this.keys.dlq(user)];
-    return (await this.#run('purge', keys, [call.n, call.ttlMs, user])) as number;
+  drop(call: CallNumber, user: string): Promise<number> {
+    const { active, claims } = this.keys;
+    return this.#numbered('drop', call, [active, claims], [this.keys.queue(user)], [user]);
   }
 
-  async redrive(call: CallNumber, user: string, where: 'front' | 'end', limit: number): Promise<number> {
+  purge(call: CallNumber, user: string): Promise<number> {
+    return this.#numbered('purge', call, [this.keys.dead], [this.keys.dlq(user)], [user]);
+  }
+
+  redrive(call: CallNumber, user: string, where: 'front' | 'end', limit: number): Promise<number> {
     const { active, claims, wake, dead } = this.keys;
-    const keys = [active, claims, wake, dead, this.keys.producer(call.producer), this.keys.queue(user), this.keys.dlq(user)];
-    return (await this.#run('redrive', keys, [call.n, call.ttlMs, user, where, limit])) as number;
+    const lists = [this.keys.queue(user), this.keys.dlq(user)];
+    return this.#numbered('redrive', call, [active, claims, wake, dead], lists, [user, where, limit]);
   }
 
-  async pause(call: CallNumber, user: string, reason: string): Promise<number> {
-    const keys = [this.keys.paused, this.keys.producer(call.producer)];
-    return (await this.#run('pause', keys, [call.n, call.ttlMs, user, reason])) as number;
+  pause(call: CallNumber, user: string, reason: string): Promise<number> {
+    return this.#numbered('pause', call, [this.keys.paused], [], [user, reason]);
   }
 
-  async resume(call: CallNumber, user: string): Promise<number> {
-    const keys = [this.keys.paused, this.keys.active, this.keys.wake, this.keys.producer(call.producer)];
-    return (await this.#run('resume', keys, [call.n, call.ttlMs, user])) as number;
+  resume(call: CallNumber, user: string): Promise<number> {
+    const { paused, active, wake } = this.keys;
+    return this.#numbered('resume', call, [paused, active, wake], [], [user]);
+  }
+
+  /** A producer's call: its record's key stands between the bookkeeping and the lists. */
+  async #numbered(
+    script: ScriptName, call: CallNumber, keys: readonly Bytes[], lists: readonly Bytes[], args: readonly Arg[],
+  ): Promise<number> {
+    const reply = await this.#run(script, [...keys, this.keys.producer(call.producer), ...lists], [call.n, call.ttlMs, ...args]);
+    return reply as number;
   }
 
   /** Replies come as Buffers: a string would turn bytes that are no UTF-8 into U+FFFD. */

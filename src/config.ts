@@ -43,7 +43,7 @@ function read(env: Environment, name: string, fallback: number, min: number, max
 export function checkRedisUrl(field: string, url: string): string {
   if (/^\//.test(url)) return url;
   const parsed = /^rediss?:\/\//.test(url) && URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed && /^(\/\d*)?$/.test(parsed.pathname)) return url;
+  if (parsed?.hostname && /^(\/\d*)?$/.test(parsed.pathname)) return url;
   throw new InvalidInputError(`${field}: expected redis://, rediss:// (with a database number at most) or a socket's path`);
 }
 

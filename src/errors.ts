@@ -19,53 +19,29 @@ export abstract class InturnError extends Error {
 }
 
 /** An argument, option or environment variable of the wrong kind or range. Nothing was written. */
-export class InvalidInputError extends InturnError {
-  readonly code = 'INVALID_INPUT';
-}
+export class InvalidInputError extends InturnError { readonly code = 'INVALID_INPUT'; }
 /** The user's queue holds `maxQueueLength` messages. Nothing was written. */
-export class QueueFullError extends InturnError {
-  readonly code = 'QUEUE_FULL';
-}
+export class QueueFullError extends InturnError { readonly code = 'QUEUE_FULL'; }
 /** The call was handed to Redis and no answer came: it may have been carried out, or may yet be. */
-export class UnknownOutcomeError extends InturnError {
-  readonly code = 'UNKNOWN_OUTCOME';
-}
+export class UnknownOutcomeError extends InturnError { readonly code = 'UNKNOWN_OUTCOME'; }
 /** Redis could not be reached. Nothing was written. */
-export class UnavailableError extends InturnError {
-  readonly code = 'UNAVAILABLE';
-}
+export class UnavailableError extends InturnError { readonly code = 'UNAVAILABLE'; }
 /** The manager or dispatcher was closed. Nothing was written. */
-export class ClosedError extends InturnError {
-  readonly code = 'CLOSED';
-}
+export class ClosedError extends InturnError { readonly code = 'CLOSED'; }
 /** Redis refused the user name or the password, or asked for one. */
-export class AuthError extends InturnError {
-  readonly code = 'AUTH';
-}
+export class AuthError extends InturnError { readonly code = 'AUTH'; }
 /** The Redis user may not run this command or touch this key. */
-export class ForbiddenError extends InturnError {
-  readonly code = 'FORBIDDEN';
-}
+export class ForbiddenError extends InturnError { readonly code = 'FORBIDDEN'; }
 /** This Redis is a read-only replica. Nothing was written. */
-export class ReadOnlyError extends InturnError {
-  readonly code = 'READONLY';
-}
+export class ReadOnlyError extends InturnError { readonly code = 'READONLY'; }
 /** Redis is at `maxmemory`. Nothing was written. */
-export class OutOfMemoryError extends InturnError {
-  readonly code = 'OUT_OF_MEMORY';
-}
+export class OutOfMemoryError extends InturnError { readonly code = 'OUT_OF_MEMORY'; }
 /** The server is older than Redis 6.2. */
-export class RedisTooOldError extends InturnError {
-  readonly code = 'REDIS_TOO_OLD';
-}
+export class RedisTooOldError extends InturnError { readonly code = 'REDIS_TOO_OLD'; }
 /** Other clients use these keys with another protocol or another number of shards. Nothing was written. */
-export class ProtocolError extends InturnError {
-  readonly code = 'PROTOCOL';
-}
+export class ProtocolError extends InturnError { readonly code = 'PROTOCOL'; }
 /** A key of ours holds a value of a foreign type. Nothing was written for this user. */
-export class WrongTypeError extends InturnError {
-  readonly code = 'WRONG_TYPE';
-}
+export class WrongTypeError extends InturnError { readonly code = 'WRONG_TYPE'; }
 /** Any other error reply of Redis. */
 export class RedisReplyError extends InturnError {
   readonly code = 'REDIS';
@@ -75,26 +51,21 @@ export class RedisReplyError extends InturnError {
   }
 }
 /** The reason of a handler's `AbortSignal`: the lease ended or somebody else holds the message now. */
-export class LockLostError extends InturnError {
-  readonly code = 'LOCK_LOST';
-}
+export class LockLostError extends InturnError { readonly code = 'LOCK_LOST'; }
 /** The reason of a handler's `AbortSignal`: the dispatcher stops and the grace period is over. */
-export class StoppedError extends InturnError {
-  readonly code = 'STOPPED';
-}
+export class StoppedError extends InturnError { readonly code = 'STOPPED'; }
 /** A function that the caller passed in (`delay`, `backoff`, `onTyping`) threw or returned no number of ms. */
-export class HookError extends InturnError {
-  readonly code = 'HOOK_FAILED';
-}
+export class HookError extends InturnError { readonly code = 'HOOK_FAILED'; }
 
-const REPLIES: readonly (readonly [words: readonly string[], make: () => InturnError])[] = [
-  [['OOM'], () => new OutOfMemoryError('Redis is at its maxmemory')],
-  [['READONLY'], () => new ReadOnlyError('this Redis is a read-only replica')],
-  [['NOAUTH', 'WRONGPASS'], () => new AuthError('Redis refused the credentials, or asks for some')],
-  [['NOPERM'], () => new ForbiddenError('the Redis user lacks a permission (commands or keys)')],
-  [['PROTOCOL'], () => new ProtocolError('other clients use these keys with another protocol or number of shards')],
-  [['WRONGTYPE'], () => new WrongTypeError('a bookkeeping key holds a value of a foreign type')],
-];
+const REPLIES: Readonly<Record<string, (() => InturnError) | undefined>> = {
+  OOM: () => new OutOfMemoryError('Redis is at its maxmemory'),
+  READONLY: () => new ReadOnlyError('this Redis is a read-only replica'),
+  NOAUTH: () => new AuthError('Redis asks for credentials'),
+  WRONGPASS: () => new AuthError('Redis refused the credentials'),
+  NOPERM: () => new ForbiddenError('the Redis user lacks a permission (commands or keys)'),
+  PROTOCOL: () => new ProtocolError('other clients use these keys with another protocol or number of shards'),
+  WRONGTYPE: () => new WrongTypeError('a bookkeeping key holds a value of a foreign type'),
+};
 
 /** The first word of an error reply; Redis 6.2 puts the word of a failure inside a script further back. */
 export function replyWord(error: unknown): string | undefined {
@@ -111,8 +82,7 @@ export function fromRedis(error: unknown): InturnError {
     const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
     return new UnavailableError(`Redis cannot be reached${typeof code === 'string' ? ` (${code})` : ''}`);
   }
-  const known = REPLIES.find(([words]) => words.includes(word));
-  return known ? known[1]() : new RedisReplyError(word);
+  return REPLIES[word]?.() ?? new RedisReplyError(word);
 }
 
 /** Thrown by a handler: the message waits `ms` at the head of its queue, and the attempt does not count. */

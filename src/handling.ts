@@ -54,7 +54,8 @@ export class Handling<M> {
     } catch {
       return this.#retry(lane, message, 0, 'unreadable');
     }
-    const wait = claim.sinceMs < 0 ? 0 : Math.ceil(this.#ms('delay', () => this.desk.options.delay(body))) - claim.sinceMs;
+    const paced = claim.attempts === 1 && claim.sinceMs >= 0; // its pace is drawn once, before its first handling
+    const wait = paced ? Math.ceil(this.#ms('delay', () => this.desk.options.delay(body))) - claim.sinceMs : 0;
     if (wait > 0) return this.#pace(lane, message, body, wait);
     void this.#run(lane, message, body);
   }
@@ -64,7 +65,7 @@ export class Handling<M> {
   }
 
   #pace(lane: Lane, message: HeldMessage, body: M, wait: number): void {
-    this.#release(lane, message, wait, 'paced');
+    this.#release(lane, message, wait, 'paced', true);
     if (wait <= TYPING_THRESHOLD_MS) return;
     const failed = (cause: unknown) => this.desk.report(new HookError('onTyping failed', { cause }));
     try {
@@ -112,9 +113,9 @@ export class Handling<M> {
         });
         return this.desk.settled(lane);
       case 'later':
-        return this.#release(lane, message, outcome.ms, 'later');
+        return this.#release(lane, message, outcome.ms, 'later', true);
       case 'stopped':
-        return this.#release(lane, message, 0, 'stopped');
+        return this.#release(lane, message, 0, 'stopped', true);
       case 'reject':
         return this.#retry(lane, message, 0, outcome.reason, outcome.error);
       case 'failed':
@@ -122,9 +123,9 @@ export class Handling<M> {
     }
   }
 
-  #release(lane: Lane, message: HeldMessage, delayMs: number, why: Released): void {
+  #release(lane: Lane, message: HeldMessage, delayMs: number, why: Released, paced = false): void {
     const { user, fence } = message;
-    lane.settlements.release.add({ user, fence, delayMs, paced: why === 'paced' }, (held) => {
+    lane.settlements.release.add({ user, fence, delayMs, paced }, (held) => {
       if (held || !message.lost) this.desk.tell('released', { ...eventOf(message), delayMs, why });
     });
     this.desk.settled(lane);

@@ -112,8 +112,9 @@ export class MessageQueueManager {
       user: checkId(`messages[${i}].userId`, message?.userId),
       json: checkPayload(message.payload, this.#maxPayloadBytes),
     }));
-    return Promise.all(checked.map(({ user, json }) => (
-      this.#shard(user).producer.enqueue(user, json).then((position) => ({ position }), (error: unknown) => ({ error: fromRedis(error) }))
+    const outcomes = checked.map(({ user, json }) => this.#shard(user).producer.enqueue(user, json));
+    return Promise.all(outcomes.map((outcome) => (
+      outcome.then((position) => ({ position }), (error: unknown) => ({ error: fromRedis(error) }))
     )));
   }
 
@@ -243,7 +244,9 @@ export class MessageQueueManager {
   }
 
   #pausing(user: string, reason: string, commands = this.#shard(user).commands) {
-    if (typeof reason !== 'string' || Buffer.byteLength(reason) > 500) return fail('reason', 'a string of at most 500 bytes', reason);
+    if (typeof reason !== 'string' || Buffer.byteLength(reason) > 500) {
+      return fail('reason', 'a string of at most 500 bytes', reason);
+    }
     return (call: CallNumber) => commands.pause(call, user, reason);
   }
 

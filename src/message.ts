@@ -21,7 +21,7 @@ export function makeChatMessage(
   user: string, chatId: Id, text: string, messageType: MessageType, metadata: Readonly<Record<string, unknown>>,
 ): ChatMessage {
   if (typeof text !== 'string' || text === '') return fail('text', 'a non-empty string', text);
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return fail('metadata', 'an object', metadata);
+  if (typeof metadata !== 'object' || metadata === null) return fail('metadata', 'an object', metadata);
   return {
     id: randomUUID(),
     user_id: user,
@@ -57,19 +57,20 @@ export interface DeadLetter {
   readonly payload: unknown;
 }
 
-/** Splits what is in the list: a line of JSON, a newline, the payload. */
+/** Splits what is in the list: a line of JSON, a newline, the payload. What something else put there is shown whole. */
 export function parseDeadLetter(entry: Buffer): DeadLetter {
   const end = entry.indexOf('\n');
-  const bytes = entry.subarray(end + 1);
-  const about = attempt(() => decodeJson(entry.subarray(0, Math.max(0, end)))) as Partial<DeadLetter> | undefined;
-  if (typeof about?.reason !== 'string') return { reason: 'foreign', attempts: 0, at: 0, bytes: entry, payload: attempt(() => decodeJson(entry)) };
-  return { reason: about.reason, attempts: about.attempts ?? 0, at: about.at ?? 0, bytes, payload: attempt(() => decodeJson(bytes)) };
+  const about = readJson(entry.subarray(0, Math.max(0, end))) as Partial<DeadLetter> | undefined;
+  const ours = typeof about?.reason === 'string';
+  const bytes = ours ? entry.subarray(end + 1) : entry;
+  const { reason, attempts, at } = { reason: 'foreign', attempts: 0, at: 0, ...(ours && about) };
+  return { reason, attempts, at, bytes, payload: readJson(bytes) };
 }
 
-/** A reader's own lists may hold anything: what cannot be read is shown as bytes. */
-function attempt(read: () => unknown): unknown {
+/** The lists may hold anything: what cannot be read has no value. */
+function readJson(bytes: Buffer): unknown {
   try {
-    return read();
+    return decodeJson(bytes);
   } catch {
     return undefined;
   }

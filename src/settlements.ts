@@ -1,8 +1,40 @@
-import { Batch } from './batch';
-import type { Commands, Held, Release, Retry, RetryOutcome } from './commands';
-import type { Host } from './persist';
+import { type Commands, type Held, MAX_ITEMS, type Release, type Retry, type RetryOutcome } from './commands';
+import { type Host, untilAnswered } from './persist';
 
-/** What becomes of held messages of one shard. */
+interface Entry<Item, Reply> {
+  readonly item: Item;
+  readonly done: (reply: Reply) => void;
+}
+
+/** Settlements of one kind: what settles in the same turn of the event loop travels in one call. */
+class Batch<Item, Reply> {
+  #entries: Entry<Item, Reply>[] = [];
+  #unanswered = 0;
+
+  constructor(private readonly host: Host, private readonly send: (items: readonly Item[]) => Promise<Reply[]>) {}
+
+  get empty(): boolean {
+    return this.#entries.length === 0 && this.#unanswered === 0;
+  }
+
+  add(item: Item, done: (reply: Reply) => void): void {
+    this.#entries.push({ item, done });
+  }
+
+  flush(): void {
+    while (this.#entries.length > 0) void this.#deliver(this.#entries.splice(0, MAX_ITEMS));
+  }
+
+  async #deliver(entries: readonly Entry<Item, Reply>[]): Promise<void> {
+    this.#unanswered += entries.length;
+    const items = entries.map(({ item }) => item);
+    const replies = await untilAnswered(this.host, () => this.send(items));
+    this.#unanswered -= entries.length;
+    replies?.forEach((reply, i) => entries[i]!.done(reply));
+  }
+}
+
+/** What becomes of the held messages of one shard. */
 export class Settlements {
   readonly ack: Batch<Held, boolean>;
   readonly retry: Batch<Retry, RetryOutcome>;
@@ -19,8 +51,6 @@ export class Settlements {
   }
 
   flush(): void {
-    this.ack.flush();
-    this.retry.flush();
-    this.release.flush();
+    for (const batch of [this.ack, this.retry, this.release]) batch.flush();
   }
 }

@@ -73,7 +73,7 @@ export async function dump(redis: Redis): Promise<Record<string, Value>> {
     else if (type === 'list') state[key] = (await redis.lrangeBuffer(key, 0, -1)).map((one) => one.toString('latin1'));
     else if (type === 'set') state[key] = (await redis.smembers(key)).sort();
     else if (type === 'hash') state[key] = await redis.hgetall(key);
-    else state[key] = pairs(await redis.zrange(key, 0, -1, 'WITHSCORES'));
+    else state[key] = pairs(await redis.zrange(key, '0', '-1', 'WITHSCORES'));
   }
   return state;
 }

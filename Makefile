@@ -1,0 +1,33 @@
+.DEFAULT_GOAL := help
+BIN := node_modules/.bin
+
+.PHONY: help demo test check build clean redis
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: node_modules redis ## Replay real chats through three dispatchers, kill one, and check every promise (about 20 s)
+	@$(BIN)/ts-node examples/demo/main.ts
+
+test: node_modules redis ## Run all tests against a private Redis
+	@npm test --silent
+
+check: node_modules redis ## What CI runs: types, then the tests
+	@$(BIN)/tsc -p . && npm test --silent
+
+build: node_modules ## Build the package into dist/
+	@npm run build --silent
+
+clean: ## Delete what was built and installed
+	rm -rf node_modules dist coverage
+
+node_modules: package.json package-lock.json
+	@node -e 'if (process.versions.node.split(".")[0] < 20) { console.error("Node 20 or newer is needed"); process.exit(1) }'
+	@npm ci --silent --no-fund --no-audit
+	@touch node_modules
+
+redis:
+	@command -v redis-server > /dev/null || { \
+	  if command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && apt-get install -y -qq redis-server > /dev/null; \
+	  else echo "redis-server is missing: install Redis 6.2 or newer (Debian: sudo apt-get install redis-server)" >&2; exit 1; fi; }

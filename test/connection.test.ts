@@ -1,0 +1,132 @@
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type InturnError, MessageDispatcher, MessageQueueManager, RedisTooOldError } from '../src';
+import { Connection, examine } from '../src/connection';
+import { fromRedis, replyWord } from '../src/errors';
+import { dump, PrivateRedis, until } from './redis';
+
+let server: PrivateRedis;
+
+test.before(async () => {
+  server = await PrivateRedis.start('--maxmemory-policy', 'allkeys-lru');
+  await server.client().config('SET', 'requirepass', 'secret');
+});
+test.after(() => server.stop());
+
+/** The error of an enqueue and the first one that a dispatcher reports, as codes; neither holds a secret. */
+async function codes(redis: string | object): Promise<string[]> {
+  const manager = new MessageQueueManager({ redis, timeoutMs: 1000 });
+  const dispatcher = new MessageDispatcher({ redis, handler: () => undefined });
+  dispatcher.start();
+  const [reported] = (await once(dispatcher, 'error').catch((error: unknown) => [error])) as [InturnError];
+  const rejected = (await manager.enqueue('a', 'payload').catch((error: unknown) => error)) as InturnError;
+  assert.is(dispatcher.healthy, false);
+  await dispatcher.stop({ graceMs: 0 });
+  await manager.close();
+  for (const error of [reported, rejected]) assert.not.match(`${error.stack} ${JSON.stringify(error)}`, /secret|wrong-pass|payload/);
+  return [rejected.code, reported.code];
+}
+
+test('a Redis that asks for a password is an AUTH error, at once', async () => {
+  assert.equal(await codes(server.path), ['AUTH', 'AUTH']);
+});
+
+test('a wrong password is an AUTH error', async () => {
+  assert.equal(await codes({ path: server.path, password: 'wrong-pass' }), ['AUTH', 'AUTH']);
+});
+
+test('a Redis that is not there is UNAVAILABLE', async () => {
+  assert.equal(await codes(join(server.dir, 'nobody.sock')), ['UNAVAILABLE', 'UNAVAILABLE']);
+  assert.equal(await codes('redis://user:secret@127.0.0.1:1/3'), ['UNAVAILABLE', 'UNAVAILABLE']);
+});
+
+test('a read-only replica is a READONLY error, and nothing is written', async () => {
+  const replica = await PrivateRedis.start();
+  await replica.client().replicaof('127.0.0.1', 1);
+  assert.equal(await codes(replica.path), ['READONLY', 'READONLY']);
+  assert.equal(await dump(replica.client()), {});
+  await replica.stop();
+});
+
+test('a user without the rights is FORBIDDEN, and one that may not run INFO is served', async () => {
+  const acl = await PrivateRedis.start();
+  await acl.client().acl('SETUSER', 'reader', 'on', '>secret', '~*', '+@read', '+info', '+hello');
+  await acl.client().acl('SETUSER', 'bot', 'on', '>secret', '~*', '+@all', '-info');
+  assert.equal(await codes({ path: acl.path, username: 'reader', password: 'secret' }), ['FORBIDDEN', 'FORBIDDEN']);
+  const manager = new MessageQueueManager({ redis: { path: acl.path, username: 'bot', password: 'secret' } });
+  assert.equal(await manager.enqueue('a', 1), { position: 1 });
+  await manager.close();
+  await acl.stop();
+});
+
+test('a URL with a user, a password and a database reaches that database', async () => {
+  const tcp = await PrivateRedis.start('--port', '0');
+  const admin = tcp.client();
+  await admin.acl('SETUSER', 'bot', 'on', '>p@ss:word', '~*', '+@all');
+  const port = 20_000 + (process.pid % 20_000);
+  await admin.config('SET', 'port', String(port));
+  const manager = new MessageQueueManager({ redis: `redis://bot:p%40ss%3Aword@127.0.0.1:${port}/5` });
+  await manager.enqueue('a', 1);
+  await admin.select(5);
+  assert.is(await admin.llen('queue:a'), 1);
+  await manager.close();
+  await tcp.stop();
+});
+
+test('at maxmemory enqueue is refused with OUT_OF_MEMORY, and nothing is written', async () => {
+  const full = await PrivateRedis.start('--maxmemory', '1', '--maxmemory-policy', 'noeviction');
+  const manager = new MessageQueueManager({ redis: full.path });
+  assert.is(await manager.enqueue('a', 'payload').catch((error: InturnError) => error.code), 'OUT_OF_MEMORY');
+  assert.equal(await dump(full.client()), {});
+  await manager.close();
+  await full.stop();
+});
+
+test('servers before 6.2 are refused, later ones are not', () => {
+  for (const version of ['5.0.14', '6.0.20', '6.1.240']) {
+    assert.instance(examine(`redis_version:${version}\r\n`), RedisTooOldError);
+  }
+  for (const version of ['6.2.0', '7.0.15', '8.2.1', '255.255.255']) assert.is(examine(`redis_version:${version}\r\n`), undefined);
+  assert.instance(examine(''), RedisTooOldError);
+});
+
+test('an eviction policy that may lose messages is reported once', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  for (let i = 0; i < 2; i++) {
+    const manager = new MessageQueueManager({ redis: { path: server.path, password: 'secret' } });
+    await manager.enqueue('a', i);
+    await manager.close();
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', note);
+  const told = warnings.filter((one) => (one as NodeJS.ErrnoException).code === 'INTURN_EVICTION');
+  assert.is(told.length, 1);
+  assert.match(told[0]!.message, /maxmemory-policy is allkeys-lru/);
+});
+
+test('a server that does not suit is not used, and says why', async () => {
+  const errors: InturnError[] = [];
+  const connection = new Connection({ path: server.path, password: 'secret' }, 1000, (error) => errors.push(error));
+  connection.client.info = () => Promise.resolve('redis_version:6.0.0\r\n');
+  assert.is(await connection.usable(2000).catch((error: InturnError) => error.code), 'REDIS_TOO_OLD');
+  connection.client.info = () => Promise.reject(new Error('cut'));
+  connection.client.disconnect(true);
+  await until(() => errors.at(-1)?.code === 'UNAVAILABLE');
+  connection.close();
+});
+
+test('a failure is named by the first word of its reply, also where the server wraps it', () => {
+  const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' });
+  const wrapped = 'ERR Error running script (call to f_1): @user_script:43: @user_script: 43: -OOM command not allowed';
+  assert.equal(['OOM x', wrapped, 'LOADING x', 'ERR x', '-'].map((one) => replyWord(reply(one))), ['OOM', 'OOM', 'LOADING', 'ERR', 'ERR']);
+  assert.is(fromRedis(reply('LOADING secret')).message, 'Redis replied with an error: LOADING');
+  assert.is(fromRedis(Object.assign(new Error('secret'), { code: 'ECONNRESET' })).message, 'Redis cannot be reached (ECONNRESET)');
+  assert.is(fromRedis('secret').code, 'UNAVAILABLE');
+  assert.is(new RedisTooOldError('x').name, 'RedisTooOldError');
+});
+
+test.run();

@@ -1,0 +1,216 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Commands, MAX_BYTES } from '../src/commands';
+import type { Client } from '../src/connection';
+import { type Bytes, shardKeys, type ShardKeys } from '../src/keys';
+import { LUA, type ScriptName } from '../src/lua';
+import { type Call, given, run, serve, type State, USERS } from './scripts';
+
+/*
+ * What a script's header documents = what its body uses = what the wrapper passes.
+ *
+ * Header and body agree in their names by their texts, and in number, order and types by running the body on what the
+ * header says. The wrapper is run on a client that records what it is told to send.
+ */
+
+serve();
+
+// What the client library itself routes by.
+const slotOf = require('cluster-key-slot') as (key: Buffer) => number;
+const folder = join(__dirname, '..', 'lua');
+const SCRIPTS = Object.keys(LUA) as ScriptName[];
+
+interface Name {
+  readonly name: string;
+  readonly type: string | undefined;
+}
+/** What a call has once, and what it has once per message. */
+interface Names {
+  readonly head: readonly Name[];
+  readonly item: readonly Name[];
+}
+interface Header {
+  readonly keys: Names;
+  readonly args: Names;
+  readonly errors: readonly string[];
+}
+
+function parse(script: string): { header: Header; body: string } {
+  const lines = readFileSync(join(folder, `${script}.lua`), 'utf8').split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('--'));
+  const section = (label: string): string => {
+    const first = lines.findIndex((line) => line.startsWith(`-- ${label} `));
+    assert.ok(first > 0 && first < end, `${script}: the header has no ${label}`);
+    const rest = lines.slice(first + 1, end);
+    const next = rest.findIndex((line) => !line.startsWith('--        '));
+    return [lines[first]!.slice(label.length + 3), ...rest.slice(0, next < 0 ? rest.length : next).map((line) => line.slice(2))].join(' ');
+  };
+  const names = (label: string): Names => {
+    const [head = '', item = ''] = section(label).replace(/\([^()]*\)|\[[^\]]*\]|\{[^}]*\}/g, '').split(/, then per message[^:]*:/);
+    const each = (list: string): Name[] => list.split(',').filter((one) => one.trim()).map((one) => {
+      const [name, type] = one.trim().split(/\s+/);
+      return { name: name!, type };
+    });
+    return { head: each(head), item: each(item) };
+  };
+  const body = lines.slice(end).join('\n').replace(/--.*$/gm, '');
+  return { header: { keys: names('KEYS'), args: names('ARGV'), errors: section('ERRORS').trim().split(/\s+/) }, body };
+}
+
+const TYPES: Record<string, string> = {
+  protocol: 'string', active: 'zset', claims: 'hash', fence: 'string', wake: 'list', dead: 'set', paused: 'hash', producer: 'string',
+  owner: 'string', root: 'prefix', queue: 'list', dlq: 'list',
+};
+/** Arguments, by the names in the headers; those of the i-th message differ from all others. */
+const ARGUMENTS: Record<string, (i: number, user: Bytes) => Bytes | number> = {
+  version: () => '1 1', owner: () => 'd1', after: () => '11', limit: () => 12, lease_ms: () => 13, max_bytes: () => MAX_BYTES,
+  n: () => 1, ttl: () => 15, max_length: () => 16, user: (_, user) => user, payload: (i) => `payload ${i}`, fence: (i) => `${20 + i}`,
+  gap_ms: () => 0, max: (i) => 30 + i, delay_ms: (i) => 40 + i, policy: () => 'park', reason: (i) => `reason ${i}`,
+  paced: (i) => i % 2, where: () => 'front',
+};
+/** Arguments that may be anything: what is not held is a reply. */
+const FREE: Record<string, readonly string[]> = {
+  enqueue: ['payload'], ack: ['owner', 'user'], retry: ['owner', 'user'], release: ['owner', 'user'], renew: ['owner', 'user'],
+};
+
+function spread<T>({ head, item }: Names, users: readonly Bytes[], make: (name: string, i: number, user: Bytes) => T): T[] {
+  const one = (names: readonly Name[], i: number): T[] => names.map(({ name }) => make(name, i, users[i]!));
+  return [...one(head, 0), ...users.flatMap((_user, i) => one(item, i))];
+}
+const keysOf = (names: Names, users: readonly Bytes[], keys: ShardKeys): Bytes[] => spread(names, users, (name, _, user) => {
+  if (name === 'queue' || name === 'dlq') return keys[name](user);
+  if (name === 'producer' || name === 'owner') return keys[name](name === 'owner' ? 'd1' : 'm');
+  return keys[name as 'protocol' | 'active' | 'claims' | 'fence' | 'wake' | 'dead' | 'paused' | 'root'];
+});
+const argsOf = (names: Names, users: readonly Bytes[], version = '1 1'): (Bytes | number)[] => (
+  spread(names, users, (name, i, user) => (name === 'version' ? version : ARGUMENTS[name]!(i, user)))
+);
+
+const number = { producer: 'm', n: 1, ttlMs: 15 };
+const heldOf = (users: readonly Bytes[]) => users.map((user, i) => ({
+  user: Buffer.from(user as string), fence: `${20 + i}`, max: 30 + i, delayMs: 40 + i, reason: `reason ${i}`, paced: i % 2 === 1,
+}));
+const WRAPPERS: Record<ScriptName, (commands: Commands, users: readonly string[]) => Promise<unknown>> = {
+  enqueue: (to, users) => to.enqueue(number, 16, users.map((user, i) => ({ user, payload: `payload ${i}` }))),
+  claim: (to) => to.claim('d1', '11', 12, 13),
+  ack: (to, users) => to.ack('d1', heldOf(users)),
+  retry: (to, users) => to.retry('d1', 'park', heldOf(users)),
+  release: (to, users) => to.release('d1', heldOf(users)),
+  renew: (to, users) => to.renew('d1', 13, heldOf(users)),
+  drop: (to, [user]) => to.drop(number, user!),
+  purge: (to, [user]) => to.purge(number, user!),
+  redrive: (to, [user]) => to.redrive(number, user!, 'front', 12),
+  pause: (to, [user]) => to.pause(number, user!, 'reason 0'),
+  resume: (to, [user]) => to.resume(number, user!),
+};
+
+/** What a wrapper sends: the command and its KEYS and ARGV. */
+async function sent(script: ScriptName, users: readonly string[], keys: ShardKeys) {
+  const calls: { command: string; keys: Bytes[]; args: (Bytes | number)[] }[] = [];
+  const recorder = new Proxy({ defineCommand: () => undefined }, {
+    get: (target, command: string) => (command === 'defineCommand' ? target.defineCommand : (count: number, ...rest: Bytes[]) => {
+      calls.push({ command, keys: rest.slice(0, count), args: rest.slice(count) });
+      return Promise.resolve([]);
+    }),
+  });
+  await WRAPPERS[script](new Commands(recorder as unknown as Client, keys), users);
+  assert.is(calls.length, 1);
+  return calls[0]!;
+}
+const text = (values: readonly (Bytes | number)[]): string[] => values.map((one) => (Buffer.isBuffer(one) ? one : Buffer.from(`${one}`)).toString('latin1'));
+
+test('every file in lua has a wrapper and tests', () => {
+  const files = readdirSync(folder).filter((file) => file.endsWith('.lua')).map((file) => file.slice(0, -4)).sort();
+  assert.equal([...SCRIPTS].sort(), files);
+  for (const name of files) {
+    assert.type(Commands.prototype[name as ScriptName], 'function');
+    assert.ok(readdirSync(__dirname).includes(`${name}.test.ts`), `${name} has no tests`);
+    assert.is(LUA[name as ScriptName], readFileSync(join(folder, `${name}.lua`), 'utf8'));
+  }
+});
+
+for (const script of SCRIPTS) {
+  const { header, body } = parse(script);
+  const users = ['u0', 'u1'];
+
+  test(`${script}: protocol and version come first, keys are of their types, and nothing is named twice`, () => {
+    assert.is(header.keys.head[0]?.name, 'protocol');
+    assert.is(header.args.head[0]?.name, 'version');
+    for (const { name, type } of [...header.keys.head, ...header.keys.item]) assert.is(type, TYPES[name], name);
+    for (const { head, item } of [header.keys, header.args]) assert.is(new Set([...head, ...item].map(({ name }) => name)).size, head.length + item.length);
+  });
+
+  test(`${script}: the body names keys and arguments as the header does`, () => {
+    const unpacked = [...body.matchAll(/local ([\w, ]+) = unpack\((KEYS|ARGV)(?:, ([^,)]+))?/g)];
+    for (const [, list, from, start = '1'] of unpacked) {
+      const names = header[from === 'KEYS' ? 'keys' : 'args'][start === '1' ? 'head' : 'item'].map(({ name }) => name);
+      const given = list!.split(', ').map((one, i) => (
+        names[i] === `${one}_ms` ? names[i] : one.replace(/_key$/, '') // two shorter names: a number, and a key beside an argument
+      ));
+      assert.equal(given, names);
+    }
+    for (const from of ['KEYS', 'ARGV']) assert.ok(unpacked.some(([, , source, start = '1']) => source === from && start === '1'), from);
+  });
+
+  test(`${script}: the body can return the errors of the header, and no others`, () => {
+    const codes = [...body.matchAll(/'([A-Z]{2,}) [^']+'/g)].map(([, code]) => code!);
+    assert.equal([...new Set(codes)].sort(), [...header.errors].sort());
+    for (const [, argument] of body.matchAll(/error_reply\(([^)]*)/g)) assert.match(argument!, /^(wrong$|'[A-Z]+ )/);
+    assert.not.match(body, /\berr\s*=|\berror\(/);
+  });
+
+  /** How the body answers what the header says, changed a little: the error, or ''. */
+  const answer = async (change: (call: Call) => Call, count = 2, state: State = {}): Promise<string> => {
+    const some = users.slice(0, count);
+    const keys = spread(header.keys, some, (name, _, user) => (
+      { root: 'queue:', owner: 'owner:d1', producer: 'producer:m', queue: `queue:${user}`, dlq: `dlq:${user}` }[name] ?? name
+    ));
+    await given({ protocol: '1 1', ...state });
+    return run(change({ script, keys, args: argsOf(header.args, some) as (string | number)[] })).then(() => '', (error: Error) => error.message);
+  };
+
+  test(`${script}: the body takes the keys and arguments of the header, in their number`, async () => {
+    for (const count of [1, 2]) {
+      assert.is(await answer((call) => call, count), '');
+      for (const change of [
+        (call: Call) => ({ ...call, keys: [...call.keys, 'extra'] }), (call: Call) => ({ ...call, keys: call.keys.slice(1) }),
+        (call: Call) => ({ ...call, args: [...call.args, '1'] }), (call: Call) => ({ ...call, args: call.args.slice(0, -1) }),
+      ]) assert.match(await answer(change, count), /^ARGUMENT count: /);
+    }
+  });
+
+  test(`${script}: the body takes the arguments of the header in their order, and names them in its errors`, async () => {
+    const names = spread(header.args, users, (name) => name);
+    for (const [i, name] of names.entries()) {
+      const error = await answer((call) => ({ ...call, args: call.args.with(i, '! '.repeat(300)) }));
+      if (FREE[script]?.includes(name)) assert.is(error, '', name);
+      else assert.match(error, name === 'version' ? /^(PROTOCOL|ARGUMENT version:) / : new RegExp(`^ARGUMENT ${name}: `));
+    }
+  });
+
+  test(`${script}: the body takes the keys of the header as what their types say`, async () => {
+    const values: State = { zset: { z: 1 }, hash: { z: '- - 0 -' }, list: ['1'], set: ['z'] };
+    const state = Object.fromEntries(header.keys.head.flatMap(({ name, type }) => (values[type!] ? [[name, values[type!]!]] : [])));
+    assert.is(await answer((call) => call, 2, { ...state, 'queue:u0': ['a'], 'dlq:u0': ['b'] }), '');
+  });
+
+  test(`${script}: the wrapper passes the keys and arguments of the header, in their order`, async () => {
+    const keys = shardKeys('bot:', 4, false)[2]!;
+    const { command, ...call } = await sent(script, users, keys);
+    assert.is(command, `inturn_${script}Buffer`);
+    assert.equal(text(call.keys), text(keysOf(header.keys, users, keys)));
+    assert.equal(text(call.args), text(argsOf(header.args, users, keys.version)));
+  });
+
+  test(`${script}: all keys of a call are in one slot of a cluster, for any users`, async () => {
+    for (const keys of [...shardKeys('', 1, true), ...shardKeys('{bot}', 1, true), ...shardKeys('bot', 16, false)]) {
+      const call = await sent(script, USERS, keys);
+      const slots = [...call.keys, keys.queue(USERS[0]!)].map((key) => slotOf(Buffer.from(key as string)));
+      assert.is(new Set(slots).size, 1, keys.prefix);
+    }
+  });
+}
+
+test.run();

@@ -1,0 +1,136 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildSync } from 'esbuild';
+import type { Redis } from 'ioredis';
+import type { DispatcherPlan, Plan, ProducerPlan } from './fleet-worker';
+import { type Entry, History, readHistories } from './history';
+import { PrivateRedis } from './redis';
+
+/** A bound, not an expectation: the machine may be busy with other things. */
+const PATIENCE_MS = 60_000;
+
+/** A process of a fleet. */
+export interface Worker {
+  readonly name: string;
+  readonly child: ChildProcess;
+  readonly gone: Promise<unknown>;
+}
+
+/** Producers and dispatchers, each a process of its own, and the Redis that they share. All end with the fleet. */
+export class Fleet {
+  readonly client: Redis;
+  readonly #workers: Worker[] = [];
+  readonly #killed = new Set<ChildProcess>();
+  readonly #histories: string;
+  readonly #own: History;
+
+  private constructor(readonly redis: PrivateRedis) {
+    this.#histories = join(redis.dir, 'histories');
+    this.#own = new History(this.#histories, 'fleet');
+    this.client = redis.client();
+  }
+
+  /** @param settings of the Redis server, as arguments */
+  static async start(...settings: string[]): Promise<Fleet> {
+    const redis = await PrivateRedis.start(...settings);
+    try {
+      await mkdir(join(redis.dir, 'histories'));
+      await compile(redis.dir);
+      return new Fleet(redis);
+    } catch (error) {
+      await redis.stop();
+      throw error;
+    }
+  }
+
+  producer(plan: Omit<ProducerPlan, 'role'>): Promise<Worker> {
+    return this.#start({ role: 'producer', ...plan });
+  }
+
+  dispatcher(plan: Omit<DispatcherPlan, 'role'>): Promise<Worker> {
+    return this.#start({ role: 'dispatcher', ...plan });
+  }
+
+  /** Kills a dispatcher, and writes down what Redis takes for held just afterwards. */
+  async kill({ name, child, gone }: Worker): Promise<void> {
+    this.#killed.add(child);
+    this.#own.write({ kind: 'killed' }, { by: name });
+    child.kill('SIGKILL');
+    await gone;
+    for (const [user, record] of Object.entries(await this.client.hgetall('dispatcher:claims'))) {
+      const fence = record.slice(0, record.indexOf(' '));
+      if (fence !== '-') this.#own.write({ kind: 'held', user, fence }, { by: name });
+    }
+  }
+
+  /** Lets workers finish what they do, and waits for their end. */
+  async stop(workers: readonly Worker[] = this.#workers): Promise<void> {
+    for (const { child } of workers) if (child.connected) child.send('stop');
+    await this.ended(workers);
+  }
+
+  /** Waits for the end of workers that end by themselves. */
+  async ended(workers: readonly Worker[]): Promise<void> {
+    const late = sleep(PATIENCE_MS, 'late', { ref: false });
+    if ((await Promise.race([Promise.all(workers.map(({ gone }) => gone)), late])) !== 'late') return;
+    throw new Error(`did not end in time: ${workers.filter(({ child }) => alive(child)).map(({ name }) => name).join(' ')}`);
+  }
+
+  /** Waits until no user has a message. */
+  async drained(): Promise<void> {
+    const end = performance.now() + PATIENCE_MS;
+    while ((await this.client.zcard('dispatcher:active')) > 0) {
+      if (performance.now() > end) throw new Error('the queues were not empty in time');
+      await sleep(10);
+    }
+  }
+
+  /** What all processes saw, and the dead letters. Fails when one of them ended otherwise than it was told to. */
+  async history(): Promise<Entry[]> {
+    const failed = this.#workers.filter(({ child }) => child.exitCode !== 0 && !this.#killed.has(child));
+    if (failed.length > 0) throw new Error(`still there, or failed: ${failed.map(({ name }) => name).join(' ')}`);
+    for (const user of await this.client.smembers('dispatcher:dead')) {
+      for (const letter of await this.client.lrange(`dlq:${user}`, 0, -1)) {
+        const { producer, seq } = JSON.parse(letter.slice(letter.indexOf('\n') + 1)) as { producer: string; seq: number };
+        this.#own.write({ kind: 'dead', user, producer, seq });
+      }
+    }
+    return readHistories(this.#histories);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { child } of this.#workers) child.kill('SIGKILL');
+    await Promise.all(this.#workers.map(({ gone }) => gone));
+    this.#own.close();
+    await this.redis.stop();
+  }
+
+  async #start(role: ProducerPlan | DispatcherPlan): Promise<Worker> {
+    const name = `${role.role}-${this.#workers.length + 1}`;
+    const plan: Plan = { ...role, name, redis: this.redis.path, histories: this.#histories };
+    const child = fork(join(this.redis.dir, 'test', 'fleet-worker.js'), [JSON.stringify(plan)], {
+      execArgv: [],
+      env: { ...process.env, NODE_V8_COVERAGE: undefined }, // what is killed writes none, and the rest would cost time
+    });
+    const worker = { name, child, gone: once(child, 'exit') };
+    this.#workers.push(worker);
+    const late = sleep(PATIENCE_MS, 'late', { ref: false });
+    const [said] = (await Promise.race([once(child, 'message'), worker.gone, late])) as [unknown];
+    if (said !== 'ready') throw new Error(`${name} did not start`);
+    return worker;
+  }
+}
+
+function alive({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
+}
+
+/** The worker as one plain file, so that a process starts in a tenth of a second. It reads the scripts beside it. */
+async function compile(dir: string): Promise<void> {
+  const worker = join(__dirname, 'fleet-worker.ts');
+  buildSync({ entryPoints: [worker], bundle: true, platform: 'node', target: 'node20', outdir: join(dir, 'test') });
+  await symlink(join(__dirname, '..', 'lua'), join(dir, 'lua'));
+}

@@ -1,0 +1,79 @@
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+
+/** A network between a client and its Redis, over unix sockets, that can fail in chosen ways. */
+export class Proxy {
+  readonly #server: Server;
+  readonly #pairs = new Set<readonly [client: Socket, redis: Socket]>();
+  #lossy: string | undefined;
+  #stalled = false;
+  /** Replies that were lost on purpose. */
+  lost = 0;
+
+  private constructor(readonly path: string, private readonly target: string) {
+    this.#server = createServer((client) => this.#connect(client));
+  }
+
+  static async start(path: string, target: string): Promise<Proxy> {
+    const proxy = new Proxy(path, target);
+    await proxy.open();
+    return proxy;
+  }
+
+  async open(): Promise<void> {
+    this.#server.listen(this.path);
+    await once(this.#server, 'listening');
+  }
+
+  /** The next request that holds this text is carried out, and its connection breaks before the reply. */
+  loseReplyTo(text: string): void {
+    this.#lossy = text;
+  }
+
+  /** Nothing passes any more, and nobody is told. */
+  stall(): void {
+    this.#stalled = true;
+  }
+
+  /** Breaks every connection; new ones are made anew, unless `closed`. */
+  cut(): void {
+    this.#stalled = false;
+    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+  }
+
+  /** Nobody can connect until `open`. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.cut();
+    await closed;
+  }
+
+  #connect(client: Socket): void {
+    const redis = createConnection(this.target);
+    const pair = [client, redis] as const;
+    this.#pairs.add(pair);
+    let losing = false;
+    client.on('data', (data) => {
+      if (this.#stalled) return;
+      if (this.#lossy !== undefined && data.includes(this.#lossy)) {
+        this.#lossy = undefined;
+        losing = true;
+      }
+      redis.write(data);
+    });
+    redis.on('data', (data) => {
+      if (losing) {
+        this.lost++;
+        client.destroy();
+      } else if (!this.#stalled) client.write(data);
+    });
+    for (const socket of pair) {
+      socket.on('error', () => undefined); // the other side learns it from the close
+      socket.on('close', () => {
+        this.#pairs.delete(pair);
+        for (const one of pair) one.destroy();
+      });
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import { test } from 'uvu';
+import {
+  batches, type Case, does, fence, FUTURE, held, holding, laws, LEASE, NUMBERS, PAST, release, serve, type State, waiting,
+} from './scripts';
+
+serve();
+
+const caseOf = (user: string): Case => ({
+  before: { [`queue:${user}`]: ['a', 'b'], active: { [user]: `now+${LEASE}`, n: FUTURE }, claims: { [user]: held('d1', 2, 3, '1000') } },
+  call: release('d1', [user, fence(2), 20_000]),
+  reply: [1],
+  again: [0],
+  after: { [`queue:${user}`]: ['a', 'b'], active: { [user]: 'now+20000', n: FUTURE }, claims: { [user]: waiting(2, '1000') } },
+});
+
+laws(caseOf, 'works', [
+  [3, 'fence', ['', 'abc', '-', '1 2']], [4, 'delay_ms', NUMBERS], [5, 'paced', ['', '2', '-1', 'true', '01', '1.0', 'nan']],
+]);
+holding(caseOf, (owner, user, token) => release(owner, [user, token]));
+batches('release', (users) => ({
+  before: {
+    active: Object.fromEntries(users.map((user) => [user, PAST])), claims: Object.fromEntries(users.map((user, i) => [user, held('d1', i, i)])),
+  },
+  call: release('d1', ...users.map((user, i) => [user, fence(i), 20_000] as const)),
+  reply: users.map(() => 1),
+  after: {
+    active: Object.fromEntries(users.map((user) => [user, 'now+20000'])),
+    claims: Object.fromEntries(users.map((user, i) => [user, waiting(Math.max(0, i - 1))])),
+  },
+}));
+
+/** d1 holds the head of u. */
+const holds = (attempts: number, settled: string): State => (
+  { 'queue:u': ['a'], active: { u: `now+${LEASE}` }, claims: { u: held('d1', 2, attempts, settled) } }
+);
+
+for (const [attempts, left] of [[1, 0], [2, 1], [11, 10]] as const) {
+  for (const settled of ['1000', '-']) {
+    test(`release of attempt ${attempts} gives the attempt back, and keeps settled ${settled} unless it is paced`, async () => {
+      for (const [paced, now] of [[0, settled], [1, '-']] as const) {
+        await does({
+          before: holds(attempts, settled),
+          call: release('d1', ['u', fence(2), 0, paced]),
+          reply: [1],
+          after: { 'queue:u': ['a'], active: { u: 'now' }, claims: { u: waiting(left, now) } },
+        });
+      }
+    });
+  }
+}
+
+test('release of a user that is named twice in a call counts once', () => does({
+  before: holds(3, '1000'),
+  call: release('d1', ['u', fence(2), 20_000], ['u', fence(2), 0, 1]),
+  reply: [1, 0],
+  after: { 'queue:u': ['a'], active: { u: 'now+20000' }, claims: { u: waiting(2, '1000') } },
+}));
+
+test('release gives back what is held and nothing else', () => does({
+  before: { active: { u: PAST, v: PAST, w: PAST }, claims: { u: held('d1', 1), v: held('d2', 2), w: waiting(1) } },
+  call: release('d1', ['v', fence(2)], ['u', fence(1), 0], ['w', fence(3)]),
+  reply: [0, 1, 0],
+  after: { active: { u: 'now', v: PAST, w: PAST }, claims: { u: waiting(0), v: held('d2', 2), w: waiting(1) } },
+}));
+
+test.run();

@@ -1,0 +1,386 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { PrivateRedis } from './redis';
+
+/*
+ * The scripts as a client in any language calls them, the database in words, and the laws that hold for many scripts.
+ *
+ * Every string is bytes, one character each. Keys lack the prefix and `dispatcher:`; the root of the queues is `queue:`.
+ * Times are those of the test's start, in words ('now', 'now+30000'), or numbers that are far from it.
+ */
+
+const PREFIX = 'bot:';
+/** Durations in tests are multiples of this, so that a state can name the moment that a time was counted from. */
+const STEP = 10_000;
+export const LEASE = 3 * STEP;
+export const TTL = 6 * STEP;
+/** Scores of a user that has been due for long, and of one that never is while a test runs. */
+export const PAST = 1000;
+export const FUTURE = 9e12;
+
+export type Reply = string | number | null | Reply[];
+type Arg = string | number;
+/** A string that expires: a producer's record, or (as a list) what an owner was given. */
+class Kept {
+  constructor(readonly value: string | string[], readonly ttl: number) {}
+}
+export type State = Readonly<Record<string, string | string[] | Record<string, Arg> | Kept>>;
+export interface Call {
+  readonly script: string;
+  readonly keys: readonly string[];
+  readonly args: readonly Arg[];
+}
+
+export const kept = (value: Kept['value'], ttl = TTL): Kept => new Kept(value, ttl);
+/** Ahead of the clock, so that the next one is known. */
+export const fence = (n: number): string => String(8e15 + n);
+/** Records of `claims`. */
+export const held = (owner: string, n: number, attempts = 1, settled = '-'): string => `${fence(n)} ${owner} ${attempts} ${settled}`;
+export const waiting = (attempts = 0, settled = '-'): string => `- - ${attempts} ${settled}`;
+export const letter = (payload: string, attempts = 1, at = '1000', reason = '"why"'): string => (
+  `{"reason":${reason},"attempts":${attempts},"at":${at}}\n${payload}`
+);
+
+const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
+export const USERS: readonly string[] = [
+  '-1001234567890', '9223372036854775807', 'a:b', '*', '{x}', '}{', '|||', utf8('🙂'), '__proto__', '\x75\xff\x00\x80', 'a\r\nb',
+  '- -', ' ', '0', 'x'.repeat(512),
+];
+export const PAYLOADS: readonly string[] = [
+  '', '\0', '\n', '\r\n', 'a|||b', '\xff\xfe', Buffer.from(Array.from({ length: 256 }, (_, i) => i)).toString('latin1'),
+  letter('forged'), 'x'.repeat(1_048_576),
+];
+/** No whole numbers from 0 to 1e12. */
+export const NUMBERS: readonly string[] = ['', 'abc', 'nan', 'inf', '-inf', '-1', '1.5', '1e12', '1 2', '1,000', '1;'];
+export const TOO_LONG = 'x'.repeat(513);
+
+const call = (script: string, keys: readonly string[], args: readonly Arg[]): Call => (
+  { script, keys: ['protocol', ...keys], args: ['1 1', ...args] }
+);
+export const enqueue = (n: number, messages: readonly (readonly [user: string, payload: string])[], max = 1000, producer = 'm'): Call => call(
+  'enqueue',
+  ['active', 'wake', `producer:${producer}`, ...messages.map(([user]) => `queue:${user}`)],
+  [n, TTL, max, ...messages.flat()],
+);
+export const claim = (owner: string, { after = '0', limit = 250, lease = LEASE, bytes = 1e7 } = {}): Call => call(
+  'claim',
+  ['active', 'claims', 'fence', 'paused', 'wake', `owner:${owner}`, 'queue:'],
+  [owner, after, limit, lease, bytes],
+);
+export const ack = (owner: string, ...messages: readonly (readonly [user: string, fence: string, gap?: number])[]): Call => call(
+  'ack',
+  ['active', 'claims', ...messages.map(([user]) => `queue:${user}`)],
+  [owner, ...messages.flatMap(([user, token, gap = 0]) => [user, token, gap])],
+);
+type Failure = readonly [user: string, fence: string, max?: number, delay?: number, policy?: string, reason?: string];
+export const retry = (owner: string, ...messages: readonly Failure[]): Call => call(
+  'retry',
+  ['active', 'claims', 'dead', 'paused', ...messages.flatMap(([user]) => [`queue:${user}`, `dlq:${user}`])],
+  [owner, ...messages.flatMap(([user, token, max = 3, delay = STEP, policy = 'continue', reason = 'why']) => (
+    [user, token, max, delay, policy, reason]
+  ))],
+);
+export const release = (owner: string, ...messages: readonly (readonly [user: string, fence: string, delay?: number, paced?: number])[]): Call => (
+  call('release', ['active', 'claims'], [owner, ...messages.flatMap(([user, token, delay = STEP, paced = 0]) => [user, token, delay, paced])])
+);
+export const renew = (owner: string, ...messages: readonly (readonly [user: string, fence: string])[]): Call => (
+  call('renew', ['active', 'claims'], [owner, LEASE, ...messages.flat()])
+);
+export const drop = (n: number, user: string, producer = 'm'): Call => (
+  call('drop', ['active', 'claims', `producer:${producer}`, `queue:${user}`], [n, TTL, user])
+);
+export const purge = (n: number, user: string, producer = 'm'): Call => (
+  call('purge', ['dead', `producer:${producer}`, `dlq:${user}`], [n, TTL, user])
+);
+export const redrive = (n: number, user: string, where = 'end', limit = 250, producer = 'm'): Call => call(
+  'redrive',
+  ['active', 'claims', 'wake', 'dead', `producer:${producer}`, `queue:${user}`, `dlq:${user}`],
+  [n, TTL, user, where, limit],
+);
+export const pause = (n: number, user: string, reason = 'why', producer = 'm'): Call => (
+  call('pause', ['paused', `producer:${producer}`], [n, TTL, user, reason])
+);
+export const resume = (n: number, user: string, producer = 'm'): Call => (
+  call('resume', ['paused', 'active', 'wake', `producer:${producer}`], [n, TTL, user])
+);
+
+let server: PrivateRedis;
+let redis: Redis;
+let others: Redis[];
+let start = 0;
+
+/** Gives the tests of a file a Redis of their own, and each of them an empty database. */
+export function serve(): void {
+  test.before(async () => {
+    server = await PrivateRedis.start();
+    redis = server.client();
+    others = Array.from({ length: 50 }, () => server.client());
+  });
+  test.before.each(() => given({}));
+  test.after(() => server.stop());
+}
+
+function plain(reply: unknown): Reply {
+  if (Buffer.isBuffer(reply)) return reply.toString('latin1');
+  return Array.isArray(reply) ? reply.map(plain) : (reply as number | null);
+}
+
+/** Any command, byte for byte. Keys are as they are. */
+export async function send(args: readonly Arg[], client = redis): Promise<Reply> {
+  const [command, ...rest] = args.map((arg) => Buffer.from(String(arg), 'latin1'));
+  return plain(await client.callBuffer(command!.toString(), ...rest));
+}
+
+export const key = (name: string): string => PREFIX + (/^(queue|dlq):/.test(name) ? name : `dispatcher:${name}`);
+
+export async function run({ script, keys, args }: Call, client = redis): Promise<Reply> {
+  const lua = readFileSync(join(__dirname, '..', 'lua', `${script}.lua`), 'latin1');
+  const rest = [keys.length, ...keys.map(key), ...args];
+  try {
+    return await send(['EVALSHA', createHash('sha1').update(lua, 'latin1').digest('hex'), ...rest], client);
+  } catch (error) {
+    if (!(error as Error).message.startsWith('NOSCRIPT')) throw error;
+    return send(['EVAL', lua, ...rest], client);
+  }
+}
+
+/** 50 calls at once, each on a connection of its own. */
+export const crowd = (make: (i: number) => Call): Promise<Reply[]> => Promise.all(others.map((client, i) => run(make(i), client)));
+
+/** What `act` does to a Redis that is at its `maxmemory`. */
+export async function whenFull<T>(act: () => Promise<T>): Promise<T> {
+  await send(['CONFIG', 'SET', 'maxmemory', 1]);
+  try {
+    return await act();
+  } finally {
+    await send(['CONFIG', 'SET', 'maxmemory', 0]);
+  }
+}
+
+/** The clock of Redis, in ms. */
+export async function time(): Promise<number> {
+  const [seconds, micros] = (await send(['TIME'])) as string[];
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+}
+
+const absolute = (moment: Arg): Arg => (typeof moment === 'number' ? moment : start + Number(moment.slice(3)));
+
+function write(name: string, value: State[string]): Arg[] {
+  const at = key(name);
+  if (typeof value === 'string') return ['SET', at, value];
+  if (Array.isArray(value)) return [name === 'dead' ? 'SADD' : 'RPUSH', at, ...value];
+  if (value instanceof Kept) {
+    if (typeof value.value === 'string') return ['SET', at, value.value, 'PX', value.ttl];
+    const pack = "return redis.call('SET', KEYS[1], cmsgpack.pack({unpack(ARGV, 2)}), 'PX', ARGV[1])";
+    return ['EVAL', pack, 1, at, value.ttl, ...value.value];
+  }
+  const fields = Object.entries(value);
+  if (name === 'active') return ['ZADD', at, ...fields.flatMap(([user, due]) => [absolute(due), user])];
+  return ['HSET', at, ...fields.flatMap(([user, text]) => [user, String(text).replace(/now([-+]\d+)?$/, (now) => String(absolute(now)))])];
+}
+
+/** The database is in this state, and nothing else. */
+export async function given(state: State): Promise<void> {
+  await send(['FLUSHDB']);
+  start = await time();
+  for (const [name, value] of Object.entries(state)) await send(write(name, value));
+}
+
+/** The whole state of the database. */
+export async function dump(): Promise<State> {
+  const keys = ((await send(['KEYS', '*'])) as string[]).sort();
+  const reads = await Promise.all(keys.map(async (at) => [at.replace(/^bot:(dispatcher:)?/, ''), await read(at)] as const));
+  return Object.fromEntries(reads);
+}
+
+async function read(at: string): Promise<State[string]> {
+  const end = await time();
+  const moment = (ms: number): Arg => {
+    if (!(Math.abs(ms - start) < 1e9)) return ms;
+    const delta = Math.ceil((ms - end) / STEP) * STEP;
+    if (ms - delta < start) return `${ms - start} ms after the start`;
+    return delta === 0 ? 'now' : `now${delta > 0 ? '+' : ''}${delta}`;
+  };
+  const inWords = (text: string): string => text.replace(/(?<=^[-\d]+ \S+ \d+ |^\{.*"at":)\d{13}(?=$|\}\n)/, (ms) => String(moment(Number(ms))));
+  const type = await send(['TYPE', at]);
+  if (type === 'list') return ((await send(['LRANGE', at, 0, -1])) as string[]).map(inWords);
+  if (type === 'set') return ((await send(['SMEMBERS', at])) as string[]).sort();
+  if (type === 'string') {
+    const ttl = (await send(['PTTL', at])) as number;
+    const unpack = "return cmsgpack.unpack(redis.call('GET', KEYS[1]))";
+    const value = (await send(at.includes(':owner:') ? ['EVAL', unpack, 1, at] : ['GET', at])) as string;
+    return ttl < 0 ? value : kept(value, Math.ceil(ttl / STEP) * STEP);
+  }
+  if (type === 'zset') {
+    const members = (await send(['ZRANGE', at, 0, -1])) as string[];
+    const scores = (await send(['EVAL', "return redis.call('ZMSCORE', KEYS[1], unpack(ARGV))", 1, at, ...members])) as string[];
+    return Object.fromEntries(members.map((user, i) => [user, scores[i] === 'inf' ? Infinity : moment(Number(scores[i]))]));
+  }
+  const texts = (await send(['HVALS', at])) as string[];
+  return Object.fromEntries(((await send(['HKEYS', at])) as string[]).map((field, i) => [field, inWords(texts[i]!)]));
+}
+
+/** State in, one call, whole state out. */
+export interface Case {
+  readonly before: State;
+  readonly call: Call;
+  readonly reply: Reply;
+  readonly after: State;
+  /** What the call replies when it is repeated, if that differs. */
+  readonly again?: Reply;
+}
+
+export async function does({ before, call, reply, after }: Case): Promise<void> {
+  await given(before);
+  assert.equal(await run(call), reply);
+  assert.equal(await dump(), after);
+}
+
+export const changesNothing = (before: State, call: Call, reply: Reply): Promise<void> => does({ before, call, reply, after: before });
+
+export async function refuses(before: State, call: Call, why: RegExp): Promise<void> {
+  await given(before);
+  const reply = await run(call).catch((error: Error) => {
+    assert.match(error.message, why);
+  });
+  assert.is(reply, undefined, `${JSON.stringify(call.args)} was not refused`);
+  assert.equal(await dump(), before);
+}
+
+const isList = (name: string): boolean => /^(queue|dlq):/.test(name);
+
+/** What every script meets. `malformed`: position in ARGV, name in the error, values; `what`: in the names of the tests. */
+export function laws(
+  caseOf: (user: string) => Case,
+  whenMemoryIsFull: 'works' | 'is refused',
+  malformed: readonly (readonly [index: number, name: string, values: readonly Arg[]])[],
+  what = caseOf('u').call.script,
+): void {
+  const { before, call, reply, after, again = reply } = caseOf('u');
+  const { script, keys, args } = call;
+
+  for (const user of USERS) test(`${what} serves the user ${JSON.stringify(user.slice(0, 20))}`, () => does(caseOf(user)));
+
+  test(`${what}, repeated, changes nothing more`, async () => {
+    await does(caseOf('u'));
+    assert.equal(await run(call), again);
+    assert.equal(await dump(), after);
+  });
+
+  test(`${what} by 50 callers at once is done once`, async () => {
+    await given(before);
+    const replies = (await crowd(() => call)).map((one) => JSON.stringify(one)).sort();
+    assert.equal(replies, [reply, ...Array<Reply>(49).fill(again)].map((one) => JSON.stringify(one)).sort());
+    assert.equal(await dump(), after);
+  });
+
+  test(`${what} ${whenMemoryIsFull} when memory is full`, async () => {
+    await given(before);
+    const outcome = await whenFull(() => run(call).catch((error: Error) => error.message.slice(0, 4)));
+    assert.equal(outcome, whenMemoryIsFull === 'works' ? reply : 'OOM ');
+    assert.equal(await dump(), whenMemoryIsFull === 'works' ? after : before);
+  });
+
+  test(`${what} is refused under another protocol or number of shards`, async () => {
+    for (const theirs of ['2 1', '1 2', '1 10', '1', '']) await refuses({ ...before, protocol: theirs }, call, /^PROTOCOL /);
+  });
+
+  test(`${what} with a wrong number of keys or arguments writes nothing`, async () => {
+    const counts: Call[] = [
+      { script, keys: keys.slice(0, -1), args }, { script, keys: [...keys, 'extra'], args }, { script, keys: [], args },
+      { script, keys, args: args.slice(0, -1) }, { script, keys, args: [...args, 'extra'] }, { script, keys, args: [] },
+      { script, keys: [], args: [] },
+    ];
+    for (const wrong of counts) await refuses(before, wrong, /^ARGUMENT count: /);
+  });
+
+  for (const [index, name, values] of malformed) {
+    test(`${what} with a malformed ${name} writes nothing`, async () => {
+      for (const value of values) await refuses(before, { ...call, args: args.with(index, value) }, new RegExp(`^ARGUMENT ${name}: `));
+    });
+  }
+
+  for (const name of keys.filter((one) => !isList(one))) {
+    test(`${what} with a foreign type under ${name} writes nothing`, () => (
+      refuses({ ...before, [name]: /^(protocol|fence|producer|owner)/.test(name) ? ['foreign'] : 'foreign' }, call, /WRONGTYPE/)
+    ));
+  }
+}
+
+/** What scripts meet that take many messages: at most 250 of them. */
+export function batches(script: string, caseOf: (users: readonly string[]) => Case): void {
+  const users = (count: number): string[] => Array.from({ length: count }, (_, i) => `u${i}`);
+
+  test(`${script} takes 250 messages in a call`, () => does(caseOf(users(250))));
+
+  for (const count of [0, 251]) {
+    test(`${script} refuses ${count} messages in a call`, async () => {
+      const { before } = caseOf(users(1));
+      await refuses(before, caseOf(users(count)).call, /^ARGUMENT count: /);
+    });
+  }
+}
+
+/** What numbered calls meet: those that a producer numbers, so that one whose reply was lost can be repeated. */
+export function numbered(caseOf: (user: string, n: number) => Case): void {
+  const { before, call: { script }, reply } = caseOf('u', 1);
+  const record = (value: string, ttl = TTL): State => ({ 'producer:m': kept(value, ttl) });
+
+  test(`${script} with the last number, at once or much later, replies as before and changes nothing`, async () => {
+    const later = { ...before, ...record(`1 ${reply as string}`, STEP) };
+    await changesNothing(later, caseOf('u', 1).call, reply);
+  });
+
+  for (const stored of ['0', '7', '-1', '-2', '1 2 3', '1 -1 -2']) {
+    const last = record(`5 ${stored}`);
+    test(`${script} with a later number is run, with or without a gap, after a call that replied ${stored}`, async () => {
+      for (const n of [6, 9]) await does({ ...caseOf('u', n), before: { ...before, ...last } });
+    });
+    test(`${script} with an earlier number is STALE after a call that replied ${stored}`, async () => {
+      for (const n of [1, 4]) await refuses({ ...before, ...last }, caseOf('u', n).call, /^STALE /);
+    });
+  }
+
+  test(`${script} with a number above 1 by an unknown producer is EXPIRED`, async () => {
+    for (const n of [2, 7]) await refuses(before, caseOf('u', n).call, /^EXPIRED /);
+  });
+
+  test(`${script} keeps its producer's record for ttl from the last call`, () => (
+    does({ ...caseOf('u', 6), before: { ...before, ...record('5 0', STEP) } })
+  ));
+}
+
+/** What calls about held messages meet: they change nothing but for the owner and fence that are recorded. */
+export function holding(
+  caseOf: (user: string) => Case,
+  callOf: (owner: string, user: string, fence: string) => Call,
+  what = caseOf('u').call.script,
+): void {
+  const { before } = caseOf('u');
+  const record = (text: string): State => ({ ...before, claims: { u: text } });
+
+  for (const token of [fence(1), fence(3), fence(2).slice(0, -1), `${fence(2)}0`, '0', '-1', '1.5', '1e12', 'nan', 'inf']) {
+    test(`${what} with the fence ${token}, which is not the recorded one, changes nothing`, () => (
+      changesNothing(record(held('d1', 2)), callOf('d1', 'u', token), [0])
+    ));
+  }
+  for (const [owner, holder] of [['d1', 'd10'], ['d10', 'd1'], ['d', 'd1'], ['D1', 'd1'], ['', 'd1'], ['-', 'd1']] as const) {
+    test(`${what} by ${JSON.stringify(owner)} of what ${holder} holds changes nothing`, () => (
+      changesNothing(record(held(holder, 2)), callOf(owner, 'u', fence(2)), [0])
+    ));
+  }
+  test(`${what} of what nobody holds changes nothing`, async () => {
+    await changesNothing(record(waiting(1)), callOf('d1', 'u', fence(2)), [0]);
+    await changesNothing(record(waiting(1)), callOf('-', 'u', '0'), [0]);
+    for (const user of ['unknown', '', TOO_LONG]) await changesNothing(before, callOf('d1', user, fence(2)), [0]);
+    await changesNothing({}, callOf('d1', 'u', fence(2)), [0]);
+  });
+
+  test(`${what} works however old the lease is, while nobody else has claimed the message`, async () => {
+    await does({ ...caseOf('u'), before: { ...before, active: { ...(before['active'] as object), u: PAST } } });
+  });
+}
