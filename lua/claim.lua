@@ -37,16 +37,19 @@ end
 local last = redis.call('GET', owner_key)
 last = last and cmsgpack.unpack(last)
 if last and tonumber(last[1]) > after then
-  redis.call('PEXPIRE', owner_key, lease_ms) -- first: Redis allows it when memory is full, and then the rest too
+  local scores = {'XX'}
   for i = 2, #last do
     local record = redis.call('HGET', claims, last[i]) or ''
     local fence, holder, attempts, settled = string.match(record, '^(%d+) (%S+) (%d+) (%S+)$')
     local payload = redis.pcall('LINDEX', root .. last[i], 0)
     if holder == owner and tonumber(fence) > after and type(payload) == 'string' then
-      redis.call('ZADD', active, 'XX', now + lease_ms, last[i])
       give(last[i], fence, tonumber(attempts), settled, payload)
+      scores[#scores + 1], scores[#scores + 2] = now + lease_ms, last[i]
     end
   end
+  redis.call('ZCARD', active) -- a foreign type fails here, before the first write
+  redis.call('PEXPIRE', owner_key, lease_ms) -- first: Redis allows it when memory is full, and then the rest too
+  if #scores > 1 then redis.call('ZADD', active, unpack(scores)) end
   return reply
 end
 

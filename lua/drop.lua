@@ -18,7 +18,7 @@ local wrong = (#KEYS ~= 5 or #ARGV ~= 4) and 'ARGUMENT count: expected 5 keys an
   or (redis.call('GET', protocol) or version) ~= version and 'PROTOCOL another <major> <shards> is in force'
 if wrong then return redis.error_reply(wrong) end
 n = tonumber(n)
-local m, stored = string.match(redis.call('GET', producer) or '', '^(%d+) (%d+)$')
+local m, stored = string.match(redis.call('GET', producer) or '', '^(%d+) (.*)$')
 m = tonumber(m)
 if m == n then return tonumber(stored) end
 if m and n < m then return redis.error_reply('STALE a later call of this producer has run') end

@@ -24,7 +24,7 @@ local wrong = (#KEYS ~= 8 or #ARGV ~= 6) and 'ARGUMENT count: expected 8 keys an
   or (redis.call('GET', protocol) or version) ~= version and 'PROTOCOL another <major> <shards> is in force'
 if wrong then return redis.error_reply(wrong) end
 n = tonumber(n)
-local m, stored = string.match(redis.call('GET', producer) or '', '^(%d+) (%-?%d+)$')
+local m, stored = string.match(redis.call('GET', producer) or '', '^(%d+) (.*)$')
 m = tonumber(m)
 if m == n then return tonumber(stored) end
 if m and n < m then return redis.error_reply('STALE a later call of this producer has run') end
@@ -41,6 +41,7 @@ local known = type(length) == 'number' and type(letters) == 'number'
 local moved = known and math.min(letters, tonumber(limit)) or -2
 
 redis.call('SET', producer, n .. ' ' .. moved, 'PX', tonumber(ttl)) -- refused when memory is full: nothing was done
+if moved == letters then redis.call('SREM', dead, user) end
 if moved < 1 then return moved end
 local head = held and where == 'front' and redis.call('LPOP', queue)
 for _ = 1, moved do
@@ -49,6 +50,5 @@ for _ = 1, moved do
 end
 if head then redis.call('LPUSH', queue, head) end
 if record and where == 'front' and not held then redis.call('HSET', claims, user, '- - 0 -') end
-if moved == letters then redis.call('SREM', dead, user) end
 if redis.call('ZADD', active, 'NX', now, user) == 1 and not awake then redis.call('RPUSH', wake, 1) end
 return moved

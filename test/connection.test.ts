@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, MessageDispatcher, MessageQueueManager, RedisTooOldError } from '../src';
@@ -19,8 +18,11 @@ test.after(() => server.stop());
 async function codes(redis: string | object): Promise<string[]> {
   const manager = new MessageQueueManager({ redis, timeoutMs: 1000 });
   const dispatcher = new MessageDispatcher({ redis, handler: () => undefined });
+  const errors: InturnError[] = [];
+  dispatcher.on('error', (error) => errors.push(error));
   dispatcher.start();
-  const [reported] = (await once(dispatcher, 'error').catch((error: unknown) => [error])) as [InturnError];
+  await until(() => errors.length > 0);
+  const [reported] = errors as [InturnError];
   const rejected = (await manager.enqueue('a', 'payload').catch((error: unknown) => error)) as InturnError;
   assert.is(dispatcher.healthy, false);
   await dispatcher.stop({ graceMs: 0 });
@@ -115,7 +117,7 @@ test('a server that does not suit is not used, and says why', async () => {
   assert.is(await connection.usable(2000).catch((error: InturnError) => error.code), 'REDIS_TOO_OLD');
   connection.client.info = () => Promise.reject(new Error('cut'));
   connection.client.disconnect(true);
-  await until(() => errors.at(-1)?.code === 'UNAVAILABLE');
+  await until(() => errors[errors.length - 1]?.code === 'UNAVAILABLE');
   connection.close();
 });
 
