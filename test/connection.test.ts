@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, MessageDispatcher, MessageQueueManager, RedisTooOldError } from '../src';
-import { Connection, examine } from '../src/connection';
+import { examine } from '../src/connection';
 import { fromRedis, replyWord } from '../src/errors';
 import { dump, PrivateRedis, until } from './redis';
 
@@ -24,7 +24,6 @@ async function codes(redis: string | object): Promise<string[]> {
   await until(() => errors.length > 0);
   const [reported] = errors as [InturnError];
   const rejected = (await manager.enqueue('a', 'payload').catch((error: unknown) => error)) as InturnError;
-  assert.is(dispatcher.healthy, false);
   await dispatcher.stop({ graceMs: 0 });
   await manager.close();
   for (const error of [reported, rejected]) assert.not.match(`${error.stack} ${JSON.stringify(error)}`, /secret|wrong-pass|payload/);
@@ -108,17 +107,6 @@ test('an eviction policy that may lose messages is reported once', async () => {
   const told = warnings.filter((one) => (one as NodeJS.ErrnoException).code === 'INTURN_EVICTION');
   assert.is(told.length, 1);
   assert.match(told[0]!.message, /maxmemory-policy is allkeys-lru/);
-});
-
-test('a server that does not suit is not used, and says why', async () => {
-  const errors: InturnError[] = [];
-  const connection = new Connection({ path: server.path, password: 'secret' }, 1000, (error) => errors.push(error));
-  connection.client.info = () => Promise.resolve('redis_version:6.0.0\r\n');
-  assert.is(await connection.usable(2000).catch((error: InturnError) => error.code), 'REDIS_TOO_OLD');
-  connection.client.info = () => Promise.reject(new Error('cut'));
-  connection.client.disconnect(true);
-  await until(() => errors[errors.length - 1]?.code === 'UNAVAILABLE');
-  connection.close();
 });
 
 test('a failure is named by the first word of its reply, also where the server wraps it', () => {

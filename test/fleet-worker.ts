@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type InturnError, MessageDispatcher, MessageQueueManager, Reject, RetryLater, type MessageContext,
-} from '../src/index';
+  type InturnError, MessageDispatcher, MessageQueueManager, Reject, RetryLater, type MessageContext,, type MessageEvent } from '../src/index';
 import { type Ending, type Event, History, type MessageId, now, SETTLED } from './history';
 
 /** What a process of a fleet is told: as JSON, in its first argument. */
@@ -125,7 +124,7 @@ class Dispatcher {
       redis, concurrency, lockTimeoutMs, maxRetries, backoff: () => 10, handler: (body, context) => this.#handle(body, context),
     });
     for (const kind of [...SETTLED, 'lockLost'] as const) {
-      this.#dispatcher.on(kind, ({ userId: user, fence, attempt }) => history.write({ kind, user, fence, attempt }));
+      this.#dispatcher.on(kind, ({ userId: user, fence, attempt }: MessageEvent) => history.write({ kind, user, fence, attempt }));
     }
     this.#dispatcher.on('error', ({ code }) => history.write({ kind: 'error', code }));
     this.#dispatcher.start();

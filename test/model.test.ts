@@ -84,35 +84,35 @@ class Laws {
   }
 
   #checkUser(change: Change, user: string, was: Found, is: Found): void {
+    const { call, touched, after } = change;
     law(is.score !== undefined || (is.queue.length === 0 && is.record === undefined), 'who has messages or a record is active');
-    law(is.letters.length === 0 || [change.after.keys['dispatcher:dead']].flat().includes(user), 'who has dead letters is listed');
+    law(is.letters.length === 0 || [after.keys['dispatcher:dead']].flat().includes(user), 'who has dead letters is listed');
     const moved = this.#moved(change, user, was, is);
     const stated = movesStated(change, user);
-    law(change.call?.script === 'ack' ? moved <= stated : moved === stated || change.touched !== undefined, 'as many messages move as the reply says');
-    if (isDeepStrictEqual(was, is) || !change.call) return;
-    law(mayChange(change.call, user, was, change.after.now), 'a call changes only users that it names, and that its caller holds');
+    const listGone = call?.script === 'ack' && moved < stated;
+    law(moved === stated || listGone || touched !== undefined, 'as many messages move as the reply says');
+    if (!call || isDeepStrictEqual(was, is)) return;
+    law(mayChange(call, user, was, after.now), 'a call changes only users that it names, and that its caller holds');
     if (!isHeld(was)) return;
-    const { script } = change.call;
-    law(script === 'ack' || script === 'retry' || was.queue[0] === undefined || was.queue[0] === is.queue[0], 'a held message stays the head');
-    law('owner' in change.call || script === 'resume' || was.score === is.score, 'a lease is the matter of its holder');
+    const settles = call.script === 'ack' || call.script === 'retry';
+    law(settles || was.queue.length === 0 || was.queue[0] === is.queue[0], 'a held message stays the head');
+    law('owner' in call || call.script === 'resume' || was.score === is.score, 'a lease is the matter of its holder');
   }
 
   /** How many messages came, went or moved: only on the way of this script, and those that stay keep their order. */
   #moved({ call, touched }: Change, user: string, was: Found, is: Found): number {
     law(new Set([...is.queue, ...is.letters]).size === is.queue.length + is.letters.length, 'no message is there twice');
-    const left = was.queue.filter((payload) => !is.queue.includes(payload));
     const stayed = was.queue.filter((payload) => is.queue.includes(payload));
     law(isDeepStrictEqual(stayed, is.queue.filter((payload) => was.queue.includes(payload))), 'what waits keeps its order');
-    const gone = [...left, ...was.letters.filter((one) => !is.letters.includes(one))];
-    const come = [...is.queue.filter((one) => !was.queue.includes(one)), ...is.letters.filter((one) => !was.letters.includes(one))];
-    const all = new Set([...gone, ...come]);
-    for (const payload of all) {
+    const all = new Set([...was.queue, ...was.letters, ...is.queue, ...is.letters]);
+    const moved = [...all].filter((payload) => placeOf(was, payload) !== placeOf(is, payload));
+    for (const payload of moved) {
       law(this.#accepted.has(payload), 'only what was accepted is there');
       const way = `${placeOf(was, payload)} to ${placeOf(is, payload)}`;
       law(call ? WAYS[call.script] === way : touched !== undefined && way.endsWith('nowhere'), `a message went from ${way}`);
       if (call?.script === 'ack' || call?.script === 'retry') this.#begin(user, payload); // unseen, if its list was replaced
     }
-    return all.size;
+    return moved.length;
   }
 
   #accept(messages: readonly { readonly payload: string }[]): void {
@@ -125,8 +125,8 @@ class Laws {
     law(!isHeld(was) || was.score! <= now, 'nobody else holds what is given');
     law(Number(fence) > this.#fence, 'fences grow');
     this.#fence = Number(fence);
-    const first = !this.#begun.has(payload);
-    law(!first || this.#accepted.get(payload)! > (this.#lastBegun.get(user) ?? -1), 'messages are begun in the order of acceptance');
+    const later = this.#accepted.get(payload)! > (this.#lastBegun.get(user) ?? -1);
+    law(later || this.#begun.has(payload), 'messages are begun in the order of acceptance');
     this.#begin(user, payload);
   }
 
@@ -150,9 +150,9 @@ function placeOf({ queue, letters }: Found, payload: string): string {
 function movesStated({ call, reply, repeated }: Change, user: string): number {
   if (!call || repeated || call.script === 'claim' || !(call.script in WAYS)) return 0;
   if (!('messages' in call)) return call.user === user && typeof reply === 'number' ? Math.max(0, reply) : 0;
-  const replies = typeof reply === 'string' ? reply.split(' ').map(Number) : Array.isArray(reply) ? (reply as readonly number[]) : [];
+  const replies = typeof reply === 'string' ? reply.split(' ') : Array.isArray(reply) ? reply : [];
   const least = call.script === 'retry' ? 2 : 1;
-  return call.messages.filter((one, i) => one.user === user && replies[i]! >= least).length;
+  return call.messages.filter((one, i) => one.user === user && Number(replies[i]) >= least).length;
 }
 
 function mayChange(call: Call, user: string, { score, record }: Found, now: number): boolean {
@@ -243,7 +243,7 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
   'enqueue wakes somebody with every call': [['enqueue', 'if added > 0 and not awake', 'if added > 0']],
   'claim knows no last call': [['claim', 'if last and tonumber(last[1]) > after then', 'if false then']],
   'claim gives again what another owner holds': [['claim', 'if holder == owner and tonumber(fence) > after', 'if fence']],
-  'claim gives again without a new lease': [['claim', "redis.call('ZADD', active, 'XX', now + lease_ms, last[i])", '']],
+  'claim gives again without a new lease': [['claim', 'now + lease_ms, last[i]', 'now, last[i]']],
   'attempts count at the failure, not at the claim': [
     ['claim', '(tonumber(attempts) or 0) + 1', 'tonumber(attempts) or 0'],
     ['retry', "local attempts, settled = string.match(record, ' (%d+) (%S+)$')",
@@ -251,7 +251,8 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
   ],
   'claim paces from the claim on': [['claim', "attempts .. ' ' .. settled\n", "attempts .. ' ' .. now\n"]],
   'claim draws fences from a counter alone': [
-    ['claim', "math.max((tonumber(redis.call('GET', fence_key)) or 0) + 1, now * 1000) - 1", "tonumber(redis.call('GET', fence_key)) or 0"],
+    ['claim', "math.max((tonumber(redis.call('GET', fence_key)) or 0) + 1, now * 1000) - 1",
+      "tonumber(redis.call('GET', fence_key)) or 0"],
   ],
   'claim draws fences from the clock alone': [
     ['claim', "math.max((tonumber(redis.call('GET', fence_key)) or 0) + 1, now * 1000) - 1", 'now * 1000 - 1'],
@@ -259,14 +260,14 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
   'claim keeps users active whose lists have gone': [['claim', "redis.call('ZREM', active, unpack(gone))", '']],
   'claim keeps records of users whose lists have gone': [['claim', "redis.call('HDEL', claims, unpack(gone))", '']],
   'claim passes no wake-up on': [['claim', "if more and not awake then redis.call('RPUSH', wake, 1) end", '']],
-  'claim gives a message beyond the limit of bytes': [['claim', 'if bytes > max_bytes and #grant > 1', 'if bytes > max_bytes and #grant > 2']],
+  'claim gives a message beyond the limit of bytes': [['claim', 'max_bytes and #grant > 1', 'max_bytes and #grant > 2']],
   'claim does not ask for the pause of a user': [['claim', "redis.call('HMGET', paused, unpack(users))", '{}']],
-  'claim does not ask for the pause of all': [['claim', "if pausing and redis.call('HEXISTS', paused, '') == 1 then", 'if false then']],
+  'claim does not ask for the pause of all': [['claim', "pausing and redis.call('HEXISTS', paused, '') == 1", 'false']],
   'ack does not ask for the fence': [
     ['ack', 'string.sub(records[i], 1, #claim) == claim', "string.find(records[i], ' ' .. owner .. ' ', 1, true)"],
   ],
-  'ack does not ask for the owner': [['ack', "ARGV[3 * i + 1] .. ' ' .. owner .. ' '", "ARGV[3 * i + 1] .. ' '"]],
-  'ack takes a part of an owner for the owner': [['ack', "ARGV[3 * i + 1] .. ' ' .. owner .. ' '", "ARGV[3 * i + 1] .. ' ' .. owner"]],
+  'ack does not ask for the owner': [['ack', "' ' .. owner .. ' '", "' '"]],
+  'ack takes a part of an owner for the owner': [['ack', "' ' .. owner .. ' '", "' ' .. owner"]],
   'ack removes two messages for one that is named twice': [['ack', 'if not seen[user] and', 'if']],
   'ack refuses after the end of the lease': [
     ['ack', 'if not seen[user] and', "if (tonumber(redis.call('ZSCORE', active, user)) or 0) > now and not seen[user] and"],
@@ -277,7 +278,8 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
       if plan.more then redis.call('RPUSH', KEYS[4 + 2 * i], redis.call('LPOP', KEYS[4 + 2 * i])) end`],
   ],
   'retry deletes a message without attempts left': [
-    ['retry', "redis.call('RPUSH', KEYS[5 + 2 * i], about .. '\\n' .. redis.call('LPOP', KEYS[4 + 2 * i]))", "redis.call('LPOP', KEYS[4 + 2 * i])"],
+    ['retry', "redis.call('RPUSH', KEYS[5 + 2 * i], about .. '\\n' .. redis.call('LPOP', KEYS[4 + 2 * i]))",
+      "redis.call('LPOP', KEYS[4 + 2 * i])"],
   ],
   'retry allows one attempt more': [['retry', 'tonumber(attempts) < tonumber', 'tonumber(attempts) <= tonumber']],
   'retry keeps the fence': [['retry', "'- - ' .. plan.attempts", "ARGV[6 * i - 2] .. ' ' .. owner .. ' ' .. plan.attempts"]],
@@ -289,11 +291,12 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
   'drop deletes a held message': [
     ['drop', "if held then redis.call('LTRIM', queue, 0, 0) else redis.call('DEL', queue) end", "redis.call('DEL', queue)"],
   ],
+  'drop does not know a call with several replies': [['drop', "'^(%d+) (.*)$'", "'^(%d+) (%d+)$'"]],
   'drop leaves the record': [['drop', "redis.call('HDEL', claims, user)", '']],
   'purge leaves the user among those with dead letters': [['purge', "redis.call('SREM', dead, user)", '']],
   'redrive goes before a held message': [['redrive', "held and where == 'front' and redis.call('LPOP', queue)", 'false']],
   'redrive to the front takes the oldest': [['redrive', "where == 'front' and 'RPOP' or 'LPOP'", "'LPOP'"]],
-  'redrive leaves attempts to another message': [['redrive', "if record and where == 'front' and not held then", 'if false then']],
+  'redrive leaves attempts to another message': [['redrive', "record and where == 'front' and not held", 'false']],
   'redrive ends a lease': [['redrive', "'ZADD', active, 'NX', now", "'ZADD', active, now"]],
   'pause is carried out again when it is repeated': [['pause', 'if m == n then return tonumber(stored) end', '']],
   'resume leaves the user at infinity': [['resume', "if parked then redis.call('ZADD', active, 'XX', now, user) end", '']],
@@ -323,8 +326,9 @@ for (const fault of Object.keys(FAULTS)) {
 }
 
 test('a discrepancy shrinks to the few steps that it takes', async () => {
-  const { counterexample } = await drive(withFault('drop deletes a held message'), { seed: SEED, steps: FAULT_STEPS, shrinks: true });
-  assert.ok(counterexample![0].length <= 6, `enqueue, claim, drop; found ${fc.stringify(counterexample)}`);
+  const scripts = withFault('ack removes two messages for one that is named twice');
+  const { counterexample } = await drive(scripts, { seed: SEED, steps: FAULT_STEPS, shrinks: true });
+  assert.ok(counterexample![0].length <= 6, `enqueue, claim, ack; found ${fc.stringify(counterexample)}`);
 });
 
 test.run();

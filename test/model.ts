@@ -62,7 +62,14 @@ interface User {
   letters: Letter[] | 'foreign';
   /** The ms from which it may be claimed; undefined: it is not active. */
   due?: number;
-  record?: { readonly holder?: { readonly fence: string; readonly owner: string }; readonly attempts: number; readonly settled?: number };
+  record?: ClaimRecord;
+}
+interface ClaimRecord {
+  readonly holder?: { readonly fence: string; readonly owner: string };
+  /** Claims of this head that count. */
+  readonly attempts: number;
+  /** When the message before it was settled; undefined: it is not paced. */
+  readonly settled?: number;
 }
 export interface State {
   readonly users: Map<string, User>;
@@ -168,7 +175,8 @@ function release(user: User, { delayMs, paced }: Release['messages'][number], no
   user.due = now + delayMs;
 }
 
-function retry(state: State, user: User, { user: name, max, delayMs, policy, reason }: Retry['messages'][number], now: number): Reply {
+function retry(state: State, user: User, message: Retry['messages'][number], now: number): Reply {
+  const { user: name, max, delayMs, policy, reason } = message;
   const { attempts, settled } = user.record!;
   if (attempts < max || waiting(user).length === 0 || user.letters === 'foreign') {
     user.record = { attempts, settled };
@@ -233,12 +241,12 @@ function enqueue(state: State, { version, maxLength, messages }: Enqueue, now: n
 function redrive(state: State, user: User, { user: name, where, limit }: Redrive, now: number): Reply {
   if (user.queue === 'foreign' || user.letters === 'foreign') return -2;
   const moved = user.letters.splice(where === 'end' ? 0 : -limit, limit).map(({ payload }) => payload);
+  if (user.letters.length === 0) state.dead.delete(name);
   if (moved.length === 0) return 0;
   const held = user.record?.holder !== undefined;
   if (where === 'end') user.queue.push(...moved);
   else user.queue.splice(held ? 1 : 0, 0, ...moved);
   if (where === 'front' && user.record && !held) user.record = { attempts: 0 };
-  if (user.letters.length === 0) state.dead.delete(name);
   activate(state, user, now);
   return moved.length;
 }
