@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type InturnError, MessageDispatcher, MessageQueueManager, Reject, RetryLater, type MessageContext,, type MessageEvent } from '../src/index';
-import { type Ending, type Event, History, type MessageId, now, SETTLED } from './history';
+  type InturnError, type MessageContext, MessageDispatcher, type MessageEvent, MessageQueueManager, Reject, RetryLater,
+} from '../src/index';
+import { type Ending, History, type MessageId, now, SETTLED } from './history';
 
 /** What a process of a fleet is told: as JSON, in its first argument. */
 export type Plan = { readonly name: string; readonly redis: string; readonly histories: string } & (ProducerPlan | DispatcherPlan);
@@ -173,8 +174,7 @@ function endingOf({ failures, notBefore, reject }: Body, attempt: number): Endin
 async function main(): Promise<void> {
   const plan = JSON.parse(process.argv[2]!) as Plan;
   const history = new History(plan.histories, plan.name);
-  const note: Event = { kind: 'begun', pid: process.pid };
-  history.write(note);
+  history.write({ kind: 'begun', pid: process.pid });
   process.once('disconnect', () => process.exit(1)); // nobody is left to stop it
   if (plan.role === 'producer') {
     const producer = new Producer(plan, history);

@@ -192,8 +192,8 @@ test('a message that was claimed too often without an end is dead-lettered unhan
 });
 
 test('a lease is renewed while its handler runs', async () => {
-  const { of } = dispatch({ lockTimeoutMs: 60, handler: () => sleep(400) });
-  const other = dispatch({ lockTimeoutMs: 60 });
+  const { of } = dispatch({ lockTimeoutMs: 900, handler: () => sleep(2000) });
+  const other = dispatch({ lockTimeoutMs: 900 });
   await manager.enqueue('a', 1);
   await until(() => (of.completed?.length ?? 0) + (other.of.completed?.length ?? 0) === 1);
   assert.is(of.lockLost, undefined);
@@ -203,7 +203,7 @@ test('a lost lease fires the signal, and what the old holder does later changes 
   let reason: unknown;
   let starts = 0;
   const { of } = dispatch({
-    lockTimeoutMs: 60,
+    lockTimeoutMs: 300,
     handler: async (_, { signal }) => {
       if (++starts > 1) return;
       signal.addEventListener('abort', () => {
@@ -230,7 +230,7 @@ test('the signal fires at the end of the lease also when Redis cannot be reached
   let aborted = false;
   let starts = 0;
   const { of } = dispatch({
-    redis: proxy.path, lockTimeoutMs: 150,
+    redis: proxy.path, lockTimeoutMs: 400,
     handler: async (_, { signal }) => {
       if (++starts > 1) return;
       await until(() => signal.aborted);
