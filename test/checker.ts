@@ -98,39 +98,27 @@ export function check(entries: readonly Entry[], limits: Limits): Verdict {
   };
 }
 
-/**
- * How long the users of what killed processes held waited for their next handler, longest first. Who was held by another
- * process at its kill meanwhile waits from that kill on.
- */
+/** The waits for what killed processes held, longest first: with a handler that ran, or with a claim that none saw. */
 export function waitsAfterKills(entries: readonly Entry[]): Wait[] {
+  const waits: Wait[] = [];
   const users = usersOf(entries);
-  return interruptionsOf(entries, users).flatMap(({ claim, killed }, _, all) => {
-    const next = users.get(claim.user)?.handlings.find(({ start }) => start.at > killed.at)?.start;
-    if (!next || (claim.kind === 'start' && idOf(claim) !== idOf(next))) return []; // settled before the kill, or lost
-    const again = all.some((other) => (
-      other.claim.user === claim.user && other.killed.at > killed.at && other.killed.at < next.at
-    ));
-    return again ? [] : [{ ms: next.at - killed.at, user: claim.user, slice: compact([claim, killed, next]) }];
-  }).sort((a, b) => b.ms - a.ms);
-}
-
-interface Interruption {
-  readonly claim: EntryOf<'start' | 'held'>;
-  readonly killed: Entry;
-}
-
-/** Claims that were cut off by a kill: with a handler, or so early that none had started. */
-function interruptionsOf(entries: readonly Entry[], users: ReadonlyMap<string, User>): Interruption[] {
-  const kills = killsOf(entries);
-  const handlings = [...users.values()].flatMap((user) => user.handlings);
-  const known = new Set(handlings.map(({ start }) => start.fence));
-  const cut: Interruption[] = handlings.flatMap(({ start, killed }) => (killed ? [{ claim: start, killed }] : []));
-  for (const held of entries) {
-    if (held.kind !== 'held' || known.has(held.fence)) continue;
-    known.add(held.fence); // a later kill finds it again
-    cut.push({ claim: held, killed: kills.get(held.by)! });
+  const handled = new Set<string>();
+  for (const [user, { handlings }] of users) {
+    for (const [i, { start, killed }] of handlings.entries()) {
+      handled.add(start.fence);
+      const next = handlings[i + 1]?.start;
+      if (!killed || !next || idOf(next) !== idOf(start)) continue; // lost, or settled before the kill
+      waits.push({ ms: next.at - killed.at, user, slice: [start, killed, next] });
+    }
   }
-  return cut;
+  const kills = killsOf(entries);
+  for (const held of entries) {
+    const killed = kills.get(held.by);
+    if (held.kind !== 'held' || handled.has(held.fence) || !killed) continue;
+    const next = users.get(held.user)?.handlings.find(({ start }) => start.at > held.at)?.start;
+    if (next) waits.push({ ms: next.at - killed.at, user: held.user, slice: [killed, held, next] });
+  }
+  return waits.sort((a, b) => b.ms - a.ms);
 }
 
 function checkMessages({ messages, handlings }: User, report: Report): void {

@@ -22,7 +22,7 @@ const MAX_SHRINK_MS = 60_000;
 const MAX_SHOWN = 50;
 
 /** As many steps may a fault need. */
-const FAULT_SEEDS = 10;
+const FAULT_SEEDS = 5;
 const FAULT_STEPS = 2000;
 
 let server: PrivateRedis;
