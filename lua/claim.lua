@@ -48,8 +48,10 @@ if last and tonumber(last[1]) > after then
     end
   end
   redis.call('ZCARD', active) -- a foreign type fails here, before the first write
-  redis.call('PEXPIRE', owner_key, lease_ms) -- first: Redis allows it when memory is full, and then the rest too
-  if #scores > 1 then redis.call('ZADD', active, unpack(scores)) end
+  if #scores > 1 then -- otherwise the record ends by itself, and with it this branch
+    redis.call('PEXPIRE', owner_key, lease_ms) -- first: Redis allows it when memory is full, and then the rest too
+    redis.call('ZADD', active, unpack(scores))
+  end
   return reply
 end
 

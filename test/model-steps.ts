@@ -342,7 +342,7 @@ class World {
         return { script: 'enqueue', ...common, maxLength: step.maxLength, messages };
       }
       case 'redrive':
-        return { script: 'redrive', ...common, user: this.#withLetters(step.user), where: step.where, limit: step.limit };
+        return { script: 'redrive', ...common, user: this.#withLetters(step), where: step.where, limit: step.limit };
       case 'pause': return { script: 'pause', ...common, user: step.user, reason: step.reason };
       case 'resume': return { script: 'resume', ...common, user: step.user };
       default: return { script: step.step, ...common, user: USERS[step.user]! };
@@ -381,10 +381,11 @@ class World {
     }
   }
 
-  /** This user, or the next that has dead letters. */
-  #withLetters(user: number): string {
-    const names = [...USERS.slice(user), ...USERS];
-    return names.find((name) => this.#state.users.get(name)!.letters.length > 0) ?? USERS[user]!;
+  /** This user, or the next that has dead letters; to the front, rather one whose message is held. */
+  #withLetters({ user, where }: Extract<Step, { step: 'redrive' }>): string {
+    const names = [...USERS.slice(user), ...USERS].filter((name) => this.#state.users.get(name)!.letters.length > 0);
+    const held = names.find((name) => where === 'front' && this.#state.users.get(name)!.record?.holder);
+    return held ?? names[0] ?? USERS[user]!;
   }
 
   /** With the owner that got this fence. */

@@ -127,7 +127,7 @@ function claim(state: State, { owner, after, limit, leaseMs, maxBytes }: Claim, 
       const { holder } = user.record ?? {};
       if (holder?.owner === owner && Number(holder.fence) > Number(after) && waiting(user).length > 0) give(name, user);
     }
-    state.owners.set(owner, { ...last, expires: now + leaseMs });
+    if (grants.length > 0) state.owners.set(owner, { ...last, expires: now + leaseMs });
     return [0, 0, ...grants];
   }
   if (state.paused.has('')) return [-1, 0];
