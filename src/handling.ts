@@ -109,7 +109,7 @@ export class Handling<M> {
     switch (outcome.kind) {
       case 'done':
         lane.settlements.ack.add(message, (held) => {
-          if (held || !message.lost) this.desk.tell('completed', eventOf(message));
+          if (held || !this.#gone(message)) this.desk.tell('completed', eventOf(message));
         });
         return this.desk.settled(lane);
       case 'later':
@@ -126,7 +126,7 @@ export class Handling<M> {
   #release(lane: Lane, message: HeldMessage, delayMs: number, why: Released, paced = false): void {
     const { user, fence } = message;
     lane.settlements.release.add({ user, fence, delayMs, paced }, (held) => {
-      if (held || !message.lost) this.desk.tell('released', { ...eventOf(message), delayMs, why });
+      if (held || !this.#gone(message)) this.desk.tell('released', { ...eventOf(message), delayMs, why });
     });
     this.desk.settled(lane);
   }
@@ -136,13 +136,24 @@ export class Handling<M> {
     const { user, fence, attempt } = message;
     const delayMs = Math.ceil(this.#ms('backoff', () => this.desk.options.backoff(attempt)));
     lane.settlements.retry.add({ user, fence, max, delayMs, reason }, (outcome) => {
-      // Not held and not lost: the answer to a repeat of the call that worked.
-      if (outcome === 'lost' && message.lost) return;
+      if (outcome === 'lost' && this.#gone(message)) return;
       const dead = outcome === 'dead' || (outcome === 'lost' && attempt >= max);
       if (dead) this.desk.tell('deadLettered', { ...eventOf(message), reason, error });
       else this.desk.tell('retried', { ...eventOf(message), delayMs, error });
     });
     this.desk.settled(lane);
+  }
+
+  /**
+   * Whether a message that is not held any more was lost. While its lease runs nobody else could claim it: then it is the
+   * answer to a repeat of the call that worked.
+   */
+  #gone(message: HeldMessage): boolean {
+    if (!message.lost && performance.now() >= message.deadline) {
+      message.lost = true;
+      this.lost(message);
+    }
+    return message.lost;
   }
 
   /** A number of ms that the caller's function gives; 1 s where it fails. */

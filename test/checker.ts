@@ -25,7 +25,7 @@ export interface Violation {
 
 export interface Verdict {
   readonly violations: readonly Violation[];
-  /** Handlings that met a holder whose signal had fired, or whose process was stalled so that it could not. */
+  /** Handlings that met a holder which had been told of its loss, or was told when its process ran again. */
   readonly overlaps: readonly Violation[];
   readonly accepted: number;
   readonly handled: number;
@@ -98,27 +98,47 @@ export function check(entries: readonly Entry[], limits: Limits): Verdict {
   };
 }
 
-/** The waits for what killed processes held, longest first: with a handler that ran, or with a claim that none saw. */
+/** The first violations, a line for each of their entries; nothing when there are none. */
+export function complaint({ violations }: Verdict): string {
+  const shown = violations.slice(0, 3).map(({ law, user, slice }) => (
+    [`${law}, ${JSON.stringify(user)}:`, ...slice.map((entry) => `  ${JSON.stringify(entry)}`)].join('\n')
+  ));
+  return violations.length > 0 ? [`${violations.length} violations`, ...shown].join('\n') : '';
+}
+
+/**
+ * How long the users of what killed processes held waited for their next handler, longest first. Who was held by another
+ * process at its kill meanwhile waits from that kill on.
+ */
 export function waitsAfterKills(entries: readonly Entry[]): Wait[] {
-  const waits: Wait[] = [];
   const users = usersOf(entries);
-  const handled = new Set<string>();
-  for (const [user, { handlings }] of users) {
-    for (const [i, { start, killed }] of handlings.entries()) {
-      handled.add(start.fence);
-      const next = handlings[i + 1]?.start;
-      if (!killed || !next || idOf(next) !== idOf(start)) continue; // lost, or settled before the kill
-      waits.push({ ms: next.at - killed.at, user, slice: [start, killed, next] });
-    }
-  }
+  return interruptionsOf(entries, users).flatMap(({ claim, killed }, _, all) => {
+    const next = users.get(claim.user)?.handlings.find(({ start }) => start.at > killed.at)?.start;
+    if (!next || (claim.kind === 'start' && idOf(claim) !== idOf(next))) return []; // settled before the kill, or lost
+    const again = all.some((other) => (
+      other.claim.user === claim.user && other.killed.at > killed.at && other.killed.at < next.at
+    ));
+    return again ? [] : [{ ms: next.at - killed.at, user: claim.user, slice: compact([claim, killed, next]) }];
+  }).sort((a, b) => b.ms - a.ms);
+}
+
+interface Interruption {
+  readonly claim: EntryOf<'start' | 'held'>;
+  readonly killed: Entry;
+}
+
+/** Claims that were cut off by a kill: with a handler, or so early that none had started. */
+function interruptionsOf(entries: readonly Entry[], users: ReadonlyMap<string, User>): Interruption[] {
   const kills = killsOf(entries);
+  const handlings = [...users.values()].flatMap((user) => user.handlings);
+  const known = new Set(handlings.map(({ start }) => start.fence));
+  const cut: Interruption[] = handlings.flatMap(({ start, killed }) => (killed ? [{ claim: start, killed }] : []));
   for (const held of entries) {
-    const killed = kills.get(held.by);
-    if (held.kind !== 'held' || handled.has(held.fence) || !killed) continue;
-    const next = users.get(held.user)?.handlings.find(({ start }) => start.at > held.at)?.start;
-    if (next) waits.push({ ms: next.at - killed.at, user: held.user, slice: [killed, held, next] });
+    if (held.kind !== 'held' || known.has(held.fence)) continue;
+    known.add(held.fence); // a later kill finds it again
+    cut.push({ claim: held, killed: kills.get(held.by)! });
   }
-  return waits.sort((a, b) => b.ms - a.ms);
+  return cut;
 }
 
 function checkMessages({ messages, handlings }: User, report: Report): void {
@@ -177,12 +197,13 @@ function checkExclusive({ handlings }: User, stalls: Stalls, { leaseMs }: Limits
   for (const one of handlings) {
     const { start } = one;
     if (holder && start.at < endOf(holder)) {
-      const told = holder.aborted !== undefined && holder.aborted.at <= start.at;
+      const { aborted } = holder;
       const stall = stalls.of(holder.start.by, start.at, start.at);
       // A lease is counted from its claim, and half of it is left at least when the handler starts.
       const over = start.at - holder.start.at >= leaseMs / 2;
-      const tell = over && (told || stall) ? overlap : report;
-      tell('exclusive', holder.start, told ? holder.aborted : stall, start, holder.end);
+      const told = aborted !== undefined && (aborted.at <= start.at || stall !== undefined);
+      const tell = over && (told || (stall && holder.killed)) ? overlap : report;
+      tell('exclusive', holder.start, stall, start, aborted ?? holder.end);
     }
     if (!holder || endOf(one) >= endOf(holder)) holder = one;
   }

@@ -12,7 +12,7 @@ import { type Call, given, run, serve, type State, USERS } from './scripts';
  * What a script's header documents = what its body uses = what the wrapper passes.
  *
  * Header and body agree in their names by their texts, and in number, order and types by running the body on what the
- * header says. The wrapper is run on a client that records what it is told to send.
+ * header says. The wrapper is run on a client that records what it is told to send, and replies as the header says.
  */
 
 serve();
@@ -34,6 +34,7 @@ interface Names {
 interface Header {
   readonly keys: Names;
   readonly args: Names;
+  readonly reply: string;
   readonly errors: readonly string[];
 }
 
@@ -56,7 +57,8 @@ function parse(script: string): { header: Header; body: string } {
     return { head: each(head), item: each(item) };
   };
   const body = lines.slice(end).join('\n').replace(/--.*$/gm, '');
-  return { header: { keys: names('KEYS'), args: names('ARGV'), errors: section('ERRORS').trim().split(/\s+/) }, body };
+  const errors = section('ERRORS').trim().split(/\s+/);
+  return { header: { keys: names('KEYS'), args: names('ARGV'), reply: section('REPLY').trim(), errors }, body };
 }
 
 const TYPES: Record<string, string> = {
@@ -106,19 +108,38 @@ const WRAPPERS: Record<ScriptName, (commands: Commands, users: readonly string[]
   resume: (to, [user]) => to.resume(number, user!),
 };
 
-/** What a wrapper sends: the command and its KEYS and ARGV. */
-async function sent(script: ScriptName, users: readonly string[], keys: ShardKeys) {
+/** What a wrapper sends (the command and its KEYS and ARGV), and what it makes of a reply. */
+async function sent(script: ScriptName, users: readonly string[], keys: ShardKeys, reply: unknown = []) {
   const calls: { command: string; keys: Bytes[]; args: (Bytes | number)[] }[] = [];
   const recorder = new Proxy({ defineCommand: () => undefined }, {
     get: (target, command: string) => (command === 'defineCommand' ? target.defineCommand : (count: number, ...rest: Bytes[]) => {
       calls.push({ command, keys: rest.slice(0, count), args: rest.slice(count) });
-      return Promise.resolve([]);
+      return Promise.resolve(reply);
     }),
   });
-  await WRAPPERS[script](new Commands(recorder as unknown as Client, keys), users);
+  const outcome = await WRAPPERS[script](new Commands(recorder as unknown as Client, keys), users);
   assert.is(calls.length, 1);
-  return calls[0]!;
+  return { ...calls[0]!, outcome };
 }
+
+const [user, payload] = [Buffer.from([0x75, 0xff, 0x00, 0x80]), Buffer.from('a\0b')];
+/** Replies as the headers document them, and what the wrappers make of them. */
+const REPLIES: Record<ScriptName, readonly [documented: RegExp, reply: unknown, outcome: unknown]> = {
+  enqueue: [/^"<r1> <r2> \.\.\."/, Buffer.from('3 -1 -2'), [3, -1, -2]],
+  claim: [
+    /^\{wait_ms, more, \{user, fence, attempts, since_ms, payload\}\.\.\.\}/, [7, 1, [user, Buffer.from('8'), 2, -1, payload]],
+    { waitMs: 7, more: true, claims: [{ user, fence: '8', attempts: 2, sinceMs: -1, payload }] },
+  ],
+  ack: [/^\{1 or 0\.\.\.\}.* 1 removed; 0 no change/, [1, 0], [true, false]],
+  retry: [/^\{1, 2 or 0\.\.\.\}.* 1 waits; 2 dead-lettered; 0 not held/, [1, 2, 0], ['retried', 'dead', 'lost']],
+  release: [/^\{1 or 0\.\.\.\}.* 1 given back; 0 not held/, [1, 0], [true, false]],
+  renew: [/^\{1 or 0\.\.\.\}.* 1 renewed; 0 lost/, [1, 0], [true, false]],
+  drop: [/^how many/, 5, 5],
+  purge: [/^how many/, 5, 5],
+  redrive: [/^how many.*; -2: a foreign type/, -2, -2],
+  pause: [/^1 paused now; 0 was paused before/, 1, 1],
+  resume: [/^1 resumed; 0 was not paused/, 0, 0],
+};
 const text = (values: readonly (Bytes | number)[]): string[] => values.map((one) => (Buffer.isBuffer(one) ? one : Buffer.from(`${one}`)).toString('latin1'));
 
 test('every file in lua has a wrapper and tests', () => {
@@ -198,10 +219,16 @@ for (const script of SCRIPTS) {
 
   test(`${script}: the wrapper passes the keys and arguments of the header, in their order`, async () => {
     const keys = shardKeys('bot:', 4, false)[2]!;
-    const { command, ...call } = await sent(script, users, keys);
-    assert.is(command, `inturn_${script}Buffer`);
+    const call = await sent(script, users, keys);
+    assert.is(call.command, `inturn_${script}Buffer`);
     assert.equal(text(call.keys), text(keysOf(header.keys, users, keys)));
     assert.equal(text(call.args), text(argsOf(header.args, users, keys.version)));
+  });
+
+  test(`${script}: the wrapper reads the reply that the header documents`, async () => {
+    const [documented, reply, outcome] = REPLIES[script];
+    assert.match(header.reply, documented);
+    assert.equal((await sent(script, users, shardKeys('', 1, false)[0]!, reply)).outcome, outcome);
   });
 
   test(`${script}: all keys of a call are in one slot of a cluster, for any users`, async () => {

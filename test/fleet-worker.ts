@@ -158,9 +158,10 @@ class Dispatcher {
   #watch(): void {
     let last = now();
     setInterval(() => {
-      const at = now();
-      if (at - last > STALL_MS) this.history.write({ kind: 'stalled', from: last }, { at });
-      last = at;
+      const from = last;
+      last = now();
+      // It is over with the turn of the event loop in which everything that became due meanwhile has its say.
+      if (last - from > STALL_MS) setImmediate(() => this.history.write({ kind: 'stalled', from }));
     }, PULSE_MS).unref();
   }
 }

@@ -66,6 +66,13 @@ export class Fleet {
     }
   }
 
+  /** Keeps a worker from running for a while; it writes down itself that it was. */
+  async stall({ child }: Worker, ms: number): Promise<void> {
+    child.kill('SIGSTOP');
+    await sleep(ms);
+    child.kill('SIGCONT');
+  }
+
   /** Lets workers finish what they do, and waits for their end. */
   async stop(workers: readonly Worker[] = this.#workers): Promise<void> {
     for (const { child } of workers) if (child.connected) child.send('stop');

@@ -151,14 +151,14 @@ test('the next message of a run is paced from the settling of the one before, on
   const { of } = dispatch({
     delay: (message) => {
       delays.push(message);
-      return message === 2 ? 800 : 60;
+      return message === 2 ? 2000 : 500;
     },
-    onTyping: (message, ms, { userId }) => typing.push(message, Math.round(ms / 100), userId),
+    onTyping: (message, ms, { userId }) => typing.push(message, ms > 700 && ms <= 2000, userId),
   });
   await manager.enqueueMany([1, 2, 3].map((payload) => ({ userId: 'a', payload })));
   await until(() => of.completed?.length === 3);
   assert.equal(delays, [2, 3]);
-  assert.equal(typing, [2, 8, 'a']);
+  assert.equal(typing, [2, true, 'a']);
   assert.is(of.released?.length, 2);
 });
 
@@ -224,6 +224,26 @@ test('a lost lease fires the signal, and what the old holder does later changes 
   assert.is(await redis.hget('dispatcher:claims', 'a'), '9995000000000000 somebodyelse-12345 1 -');
   assert.equal([of.retried, of.completed], [undefined, undefined]);
 });
+
+for (const ending of ['done', 'failed', 'later'] as const) {
+  test(`a handler that blocks its process beyond its lease, and then is ${ending}: lost, and nothing else`, async () => {
+    const { events } = dispatch({
+      lockTimeoutMs: 300,
+      handler: async () => {
+        await redis.hset('dispatcher:claims', 'a', '9995000000000000 somebodyelse-12345 1 -');
+        await redis.zadd('dispatcher:active', 1e13, 'a');
+        for (const end = performance.now() + 310; performance.now() < end;); // neither a renewal nor a timer gets its turn
+        if (ending === 'failed') throw new Error('too late');
+        if (ending === 'later') throw new RetryLater(5);
+      },
+    });
+    await manager.enqueue('a', 1);
+    await until(() => events.length > 0);
+    await sleep(30);
+    assert.equal(events, ['lockLost']);
+    assert.is(await redis.hget('dispatcher:claims', 'a'), '9995000000000000 somebodyelse-12345 1 -');
+  });
+}
 
 test('the signal fires at the end of the lease also when Redis cannot be reached, and a user whose old handler runs is left alone', async () => {
   const proxy = await Proxy.start(join(server.dir, 'stall.sock'), server.path);
@@ -330,7 +350,7 @@ test('hooks that fail are reported, and the message is handled all the same', as
 test('onTyping that throws or rejects is reported', async () => {
   let calls = 0;
   const { of } = dispatch({
-    delay: () => 701,
+    delay: () => 2000,
     onTyping: () => {
       if (++calls === 1) throw new Error('broken');
       return Promise.reject(new Error('broken'));

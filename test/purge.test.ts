@@ -19,6 +19,10 @@ const caseOf = (user: string, n = 1): Case => {
 laws(caseOf, 'is refused', [[1, 'n', [...NUMBERS, '0']], [2, 'ttl', [...NUMBERS, '0']], [3, 'user', ['', TOO_LONG]]]);
 numbered(caseOf);
 
+test('purge of a single dead letter deletes it', () => does({
+  before: { 'dlq:u': [letter('a')], dead: ['u'] }, call: purge(1, 'u'), reply: 1, after: { 'producer:m': kept('1 1') },
+}));
+
 test('purge of a user without dead letters replies 0', () => does({
   before: {}, call: purge(1, 'u'), reply: 0, after: { 'producer:m': kept('1 0') },
 }));
