@@ -283,7 +283,7 @@ test('a claim whose reply was lost is made again, and its message handled once',
 });
 
 test('a stop lets running handlers end, gives back nothing that runs, and can be repeated', async () => {
-  const { dispatcher, of } = dispatch({ handler: () => sleep(50) });
+  const { dispatcher, of } = dispatch({ handler: () => sleep(1500) });
   await manager.enqueue('a', 1);
   await until(async () => (await redis.hlen('dispatcher:claims')) === 1);
   await Promise.all([dispatcher.stop(), dispatcher.stop(), dispatcher[Symbol.asyncDispose]()]);
@@ -310,7 +310,7 @@ test('after the grace period the signal fires, and a handler that gives up loses
 });
 
 test('a stop passes the wake-up on, and is bounded when Redis is away', async () => {
-  const { dispatcher } = dispatch({ concurrency: 1, handler: () => sleep(30) });
+  const { dispatcher } = dispatch({ concurrency: 1, handler: () => sleep(1500) });
   await manager.enqueueMany(['a', 'b', 'c'].map((userId) => ({ userId, payload: 1 })));
   await until(async () => (await redis.hlen('dispatcher:claims')) > 0);
   await redis.del('dispatcher:wake');
