@@ -49,7 +49,9 @@ export function isCluster(source: RedisSource): source is Cluster {
 function makeClient(source: RedisSource, socketTimeout: number): Client {
   const settings = { ...SETTINGS, socketTimeout };
   if (typeof source === 'string') return new Redis(source, settings);
-  if (isCluster(source)) return source.duplicate([], { redisOptions: { ...source.options.redisOptions, ...settings } });
+  if (isCluster(source)) {
+    return source.duplicate([], { lazyConnect: true, redisOptions: { ...source.options.redisOptions, ...settings } });
+  }
   return isClient(source) ? source.duplicate(settings) : new Redis({ ...source, ...settings });
 }
 

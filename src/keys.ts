@@ -42,10 +42,10 @@ export function shardOf(user: Bytes, shards: number): number {
 
 /** The prefix of shard n, with the smallest k whose tag is in the n-th of `shards` equal ranges of slots. */
 export function shardPrefix(name: string, n: number, shards: number): string {
-  for (let k = 0; ; k++) {
-    const tag = `${name}:${n}:${k}`;
-    if (Math.floor(((crc16(tag) % 16384) * shards) / 16384) === n) return `{${tag}}:`;
-  }
+  const range = (k: number) => Math.floor(((crc16(`${name}:${n}:${k}`) % 16384) * shards) / 16384);
+  let k = 0;
+  while (range(k) !== n) k++;
+  return `{${name}:${n}:${k}}:`;
 }
 
 /** The keys of one shard. */

@@ -153,12 +153,14 @@ export class Producer {
         const failure = fromRedis(error);
         const inDoubt = losses !== this.connection.losses; // it may have been sent twice
         if (REFUSALS.has(failure.code) || (SERVER_REFUSALS.has(failure.code) && !inDoubt)) throw failure;
-        const forgotten = failure instanceof RedisReplyError && failure.word === 'EXPIRED';
-        if (forgotten && !inDoubt) [this.#id, this.#n] = [randomUUID(), 1];
-        else if (forgotten || this.#closed || performance.now() >= deadline) {
-          if (forgotten) [this.#id, this.#n] = [randomUUID(), 0];
+        const word = failure instanceof RedisReplyError ? failure.word : '';
+        const unknown = word === 'STALE' || word === 'EXPIRED'; // to Redis, under this id and number
+        if (unknown) [this.#id, this.#n] = [randomUUID(), 1];
+        if (word === 'EXPIRED' && !inDoubt) continue;
+        if (unknown || this.#closed || performance.now() >= deadline) {
           throw new UnknownOutcomeError(`the call may be carried out: ${failure.message}`);
-        } else await sleep(pause);
+        }
+        await sleep(pause);
       }
     }
   }

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, MessageDispatcher, MessageQueueManager, RedisTooOldError } from '../src';
-import { examine } from '../src/connection';
+import { Cluster, type Redis } from 'ioredis';
+import { Connection, examine } from '../src/connection';
+import { Proxy } from './proxy';
 import { fromRedis, replyWord } from '../src/errors';
 import { dump, PrivateRedis, until } from './redis';
 
@@ -107,6 +109,46 @@ test('an eviction policy that may lose messages is reported once', async () => {
   const told = warnings.filter((one) => (one as NodeJS.ErrnoException).code === 'INTURN_EVICTION');
   assert.is(told.length, 1);
   assert.match(told[0]!.message, /maxmemory-policy is allkeys-lru/);
+});
+
+test('a cluster is duplicated, and its one shard has a hash tag', async () => {
+  const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true });
+  const manager = new MessageQueueManager({ redis: cluster, timeoutMs: 50 });
+  assert.is(await manager.enqueue('a', 1).catch((error: InturnError) => error.code), 'UNAVAILABLE');
+  await manager.close();
+  assert.is(cluster.status, 'wait');
+});
+
+test('a connection that breaks while it is examined is examined again', async () => {
+  const plain = await PrivateRedis.start();
+  const proxy = await Proxy.start(join(plain.dir, 'proxy.sock'), plain.path);
+  const connection = new Connection(proxy.path, 1000);
+  connection.client.once('ready', () => proxy.loseReplyTo('info'));
+  await connection.usable(2000);
+  assert.equal([proxy.lost, connection.losses], [1, 1]);
+  connection.close();
+  await proxy.close();
+  await plain.stop();
+});
+
+test('a connection that is closed while it is examined is not used', async () => {
+  const plain = await PrivateRedis.start();
+  const connection = new Connection(plain.path, 1000);
+  connection.client.once('ready', () => {
+    connection.close();
+    (connection.client as Redis).stream.destroy();
+  });
+  assert.is(await connection.usable(200).catch((error: InturnError) => error.code), 'UNAVAILABLE');
+  await plain.stop();
+});
+
+test('a server that says nothing is UNAVAILABLE in time', async () => {
+  const proxy = await Proxy.start(join(server.dir, 'silent.sock'), server.path);
+  proxy.stall();
+  const connection = new Connection(proxy.path, 10_000);
+  assert.is(await connection.usable(50).catch((error: InturnError) => error.code), 'UNAVAILABLE');
+  connection.close();
+  await proxy.close();
 });
 
 test('a failure is named by the first word of its reply, also where the server wraps it', () => {

@@ -7,6 +7,7 @@ import {
   type DispatcherEvents, LockLostError, MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager, Reject, RetryLater,
   StoppedError,
 } from '../src';
+import { defaultBackoff } from '../src/outcome';
 import { Proxy } from './proxy';
 import { dump, PrivateRedis, until } from './redis';
 
@@ -370,6 +371,103 @@ for (const [field, options] of Object.entries({
     if (field !== 'decode') assert.throws(() => new MessageDispatcher(all), new RegExp(`^${field}: expected .* got `));
   });
 }
+
+/** A dispatcher whose claim of user a is answered when most of its lease is over. */
+async function answeredLate(between: () => Promise<unknown>): Promise<ReturnType<typeof dispatch> & { proxy: Proxy }> {
+  const proxy = await Proxy.start(join(server.dir, `late${Math.random()}.sock`), server.path);
+  const late = dispatch({ redis: proxy.path, lockTimeoutMs: 1500 });
+  await until(() => late.dispatcher.healthy);
+  proxy.lagMs = 1000;
+  await manager.enqueue('a', 1);
+  await until(async () => (await redis.hlen('dispatcher:claims')) === 1);
+  proxy.lagMs = 0; // its reply is on the way
+  await between();
+  return { ...late, proxy };
+}
+
+test('a claim that was answered late is renewed before its handler starts', async () => {
+  const { of, proxy } = await answeredLate(() => Promise.resolve());
+  await until(() => of.completed?.length === 1);
+  assert.is(of.lockLost, undefined);
+  await running.pop()!.stop({ graceMs: 0 });
+  await proxy.close();
+});
+
+test('a claim that was answered so late that it is lost is not handled', async () => {
+  const { of, proxy } = await answeredLate(() => redis.hset('dispatcher:claims', 'a', '9995000000000000 somebodyelse-12345 1 -'));
+  await redis.zadd('dispatcher:active', 1e13, 'a');
+  await until(() => of.lockLost?.length === 1);
+  assert.is(of.completed, undefined);
+  await running.pop()!.stop({ graceMs: 0 });
+  await proxy.close();
+});
+
+test('a renewal that fails is reported, and made again', async () => {
+  let done = false;
+  const { of } = dispatch({ lockTimeoutMs: 900, handler: () => until(() => done) });
+  await manager.enqueue('a', 1);
+  await until(async () => (await redis.hlen('dispatcher:claims')) === 1);
+  await redis.rename('dispatcher:claims', 'kept');
+  await redis.set('dispatcher:claims', 'foreign');
+  await until(() => of.error !== undefined);
+  await redis.rename('kept', 'dispatcher:claims');
+  await sleep(1000); // beyond the lease, had it not been renewed
+  done = true;
+  await until(() => of.completed?.length === 1);
+});
+
+test('a wait that is ended by the server, with an error or without, begins anew', async () => {
+  const { of } = dispatch({ intervalMs: 60_000 });
+  const waiting = async () => /id=(\d+) .*cmd=blpop/.exec(String(await redis.call('CLIENT', 'LIST')))?.[1];
+  for (const how of ['TIMEOUT', 'ERROR']) {
+    await until(async () => (await waiting()) !== undefined, 'a wait');
+    await redis.call('CLIENT', 'UNBLOCK', (await waiting())!, how);
+  }
+  await until(() => of.error !== undefined);
+  await until(async () => (await waiting()) !== undefined, 'a wait after an error');
+  await manager.enqueue('a', 1);
+  await until(() => of.completed?.length === 1);
+});
+
+test('a dispatcher that only meets errors reports them, and can be stopped', async () => {
+  await redis.set('dispatcher:active', 'foreign');
+  const { dispatcher, of } = dispatch({});
+  await until(() => (of.error?.length ?? 0) > 5);
+  await dispatcher.stop({ graceMs: 0 });
+  const told = of.error!.length;
+  await sleep(1100); // the longest pause before a repeat
+  assert.is(of.error!.length, told);
+});
+
+test('an error that nobody listens for is a process warning', async () => {
+  await redis.set('dispatcher:active', 'foreign');
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+  const dispatcher = new MessageDispatcher({ redis: server.path, handler: () => undefined });
+  dispatcher.start();
+  assert.is(((await warned) as NodeJS.ErrnoException).code, 'INTURN_WRONG_TYPE');
+  await dispatcher.stop({ graceMs: 0 });
+});
+
+test('what a listener throws surfaces as an uncaught exception, and the dispatcher goes on', async () => {
+  const { dispatcher, of } = dispatch({});
+  const thrown: unknown[] = [];
+  const note = (error: unknown) => thrown.push(error);
+  process.on('uncaughtException', note);
+  dispatcher.prependListener('completed', () => {
+    if (of.completed === undefined && thrown.length === 0) throw new Error('a listener');
+  });
+  await manager.enqueueMany([1, 2].map((payload) => ({ userId: 'a', payload })));
+  await until(() => of.completed?.length === 1 && thrown.length === 1);
+  process.off('uncaughtException', note);
+  assert.match(String(thrown[0]), 'a listener');
+});
+
+test('the default back-off doubles from 1 s to 60 s, half of it random', () => {
+  for (const [attempt, ms] of [[1, 1000], [2, 2000], [6, 32_000], [7, 60_000], [1000, 60_000]] as const) {
+    const drawn = defaultBackoff(attempt);
+    assert.ok(drawn >= ms / 2 && drawn <= ms, `${drawn} after ${attempt}`);
+  }
+});
 
 test('an idle dispatcher sends at most 11 commands per second', async () => {
   const { dispatcher } = dispatch({});

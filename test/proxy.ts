@@ -7,6 +7,8 @@ export class Proxy {
   readonly #pairs = new Set<readonly [client: Socket, redis: Socket]>();
   #lossy: string | undefined;
   #stalled = false;
+  /** How many ms every reply takes longer. */
+  lagMs = 0;
   /** Replies that were lost on purpose. */
   lost = 0;
 
@@ -66,7 +68,8 @@ export class Proxy {
       if (losing) {
         this.lost++;
         client.destroy();
-      } else if (!this.#stalled) client.write(data);
+      } else if (this.lagMs > 0) setTimeout(() => client.write(data), this.lagMs);
+      else if (!this.#stalled) client.write(data);
     });
     for (const socket of pair) {
       socket.on('error', () => undefined); // the other side learns it from the close
