@@ -82,7 +82,8 @@ export class Connection {
   readonly client: Client;
   /** How often the connection was lost. */
   losses = 0;
-  #usable = false;
+  /** Commands can be sent now. */
+  ready = false;
   /** Why it cannot be used, as far as is known. */
   failure: InturnError | undefined;
   #waiters = new Set<Waiter>();
@@ -93,13 +94,13 @@ export class Connection {
     this.client.on('ready', () => void this.#examine());
     this.client.on('close', () => {
       this.losses++;
-      this.#usable = false;
+      this.ready = false;
     });
   }
 
   /** Resolves when commands can be sent; rejects after `ms`, or at once when Redis refuses us. */
   async usable(ms: number): Promise<void> {
-    if (this.#usable) return;
+    if (this.ready) return;
     if (this.client.status === 'wait') this.client.connect().catch((error: unknown) => this.#fail(fromRedis(error)));
     let timer: NodeJS.Timeout | undefined;
     let waiter: Waiter | undefined;
@@ -116,7 +117,7 @@ export class Connection {
   }
 
   close(): void {
-    this.#usable = false;
+    this.ready = false;
     this.client.disconnect();
   }
 
@@ -137,7 +138,7 @@ export class Connection {
     }
     if (losses !== this.losses) return;
     this.failure = undefined;
-    this.#usable = true;
+    this.ready = true;
     for (const waiter of this.#waiters) waiter.resolve();
   }
 }

@@ -253,20 +253,22 @@ export class MessageQueueManager {
   /** Reads, in time, from a shard that speaks our protocol. */
   async #read<T>({ client, keys }: Commands, ask: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new ClosedError('the manager is closed');
-    let timer: NodeJS.Timeout | undefined;
     try {
       await this.#connection.usable(this.#timeoutMs);
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new UnavailableError('Redis did not answer in time')), this.#timeoutMs);
-      });
-      const [version, result] = await Promise.race([Promise.all([client.get(keys.protocol), ask()]), late]);
+      const [version, result] = await inTime(this.#timeoutMs, Promise.all([client.get(keys.protocol), ask()]));
       if (version === null || version === keys.version) return result;
       throw new ProtocolError('other clients use these keys with another protocol or number of shards');
     } catch (error) {
       const failure = fromRedis(error);
       throw failure.code === 'WRONG_TYPE' ? new WrongTypeError('the key holds a value of a foreign type') : failure;
-    } finally {
-      clearTimeout(timer);
     }
   }
+}
+
+function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new UnavailableError('Redis did not answer in time')), ms);
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

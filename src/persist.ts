@@ -18,14 +18,13 @@ export function pauseBefore(attempt: number): number {
  * @returns undefined when the host was closed first
  */
 export async function untilAnswered<T>(host: Host, call: () => Promise<T>): Promise<T | undefined> {
-  for (let attempt = 0; ; attempt++) {
+  for (let attempt = 0; !host.closed; attempt++) {
     try {
       return await call();
     } catch (error) {
-      if (host.closed) return undefined;
       host.report(fromRedis(error));
-      await sleep(pauseBefore(attempt));
-      if (host.closed) return undefined;
+      await sleep(pauseBefore(attempt), undefined, { ref: false });
     }
   }
+  return undefined;
 }

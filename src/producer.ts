@@ -99,22 +99,21 @@ export class Producer {
   async #pump(): Promise<void> {
     this.#running = true;
     await undefined; // what is asked in this turn travels together
-    while (this.#waiting.length > 0) {
-      try {
-        await this.connection.usable(this.options.timeoutMs);
-      } catch (error) {
-        const failure = fromRedis(error);
-        this.#reject(failure.code === 'UNAVAILABLE' ? performance.now() : Infinity, failure);
-        continue;
-      }
-      await this.#send();
-    }
+    while (this.#waiting.length > 0) await (this.connection.ready ? this.#send() : this.#connect());
     this.#running = false;
   }
 
+  async #connect(): Promise<void> {
+    try {
+      await this.connection.usable(this.options.timeoutMs);
+    } catch (error) {
+      const failure = fromRedis(error);
+      this.#reject(failure.code === 'UNAVAILABLE' ? performance.now() : Infinity, failure);
+    }
+  }
+
   async #send(): Promise<void> {
-    const [first] = this.#waiting;
-    if (!first) return;
+    const first = this.#waiting[0]!;
     const batch = isMessage(first) ? this.#takeMessages() : this.#waiting.splice(0, 1);
     const call: Call = isMessage(first)
       ? (number) => this.commands.enqueue(number, this.options.maxQueueLength, batch as Message[])
@@ -146,22 +145,28 @@ export class Producer {
   async #answer(call: Call, deadline: number): Promise<number[]> {
     const { losses } = this.connection;
     this.#n++;
-    for (let pause = 10; ; pause = Math.min(2 * pause, 500)) {
-      try {
-        return await call({ producer: this.#id, n: this.#n, ttlMs: TTL_MS });
-      } catch (error) {
-        const failure = fromRedis(error);
-        const inDoubt = losses !== this.connection.losses; // it may have been sent twice
-        if (REFUSALS.has(failure.code) || (SERVER_REFUSALS.has(failure.code) && !inDoubt)) throw failure;
-        const word = failure instanceof RedisReplyError ? failure.word : '';
-        const unknown = word === 'STALE' || word === 'EXPIRED'; // to Redis, under this id and number
-        if (unknown) [this.#id, this.#n] = [randomUUID(), 1];
-        if (word === 'EXPIRED' && !inDoubt) continue;
-        if (unknown || this.#closed || performance.now() >= deadline) {
-          throw new UnknownOutcomeError(`the call may be carried out: ${failure.message}`);
-        }
-        await sleep(pause);
-      }
+    let replies = await this.#attempt(call, deadline, losses);
+    for (let pause = 10; !replies; pause = Math.min(2 * pause, 500)) {
+      await sleep(pause);
+      replies = await this.#attempt(call, deadline, losses);
+    }
+    return replies;
+  }
+
+  /** Undefined: it was not carried out, and may be repeated. */
+  async #attempt(call: Call, deadline: number, losses: number): Promise<number[] | undefined> {
+    try {
+      return await call({ producer: this.#id, n: this.#n, ttlMs: TTL_MS });
+    } catch (error) {
+      const failure = fromRedis(error);
+      const inDoubt = losses !== this.connection.losses; // it may have been sent twice
+      if (REFUSALS.has(failure.code) || (SERVER_REFUSALS.has(failure.code) && !inDoubt)) throw failure;
+      const word = failure instanceof RedisReplyError ? failure.word : '';
+      const unknown = word === 'STALE' || word === 'EXPIRED'; // to Redis, under this id and number
+      if (unknown) [this.#id, this.#n] = [randomUUID(), 1];
+      const again = word === 'EXPIRED' ? !inDoubt : !unknown && !this.#closed && performance.now() < deadline;
+      if (!again) throw new UnknownOutcomeError(`the call may be carried out: ${failure.message}`);
+      return undefined;
     }
   }
 }

@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  ack, batches, type Case, crowd, does, dump, fence, FUTURE, given, held, holding, laws, LEASE, NUMBERS, PAST, serve, type State, waiting,
+  ack, batches, type Case, crowd, does, dump, FENCE, fence, from0, FUTURE, given, held, holding, laws, LEASE, PAST, run,
+  serve, type State, waiting,
 } from './scripts';
 
 serve();
@@ -14,7 +15,7 @@ const caseOf = (user: string): Case => ({
   after: { [`queue:${user}`]: ['b'], active: { [user]: 'now', n: FUTURE }, claims: { [user]: waiting(0, 'now') } },
 });
 
-laws(caseOf, 'works', [[3, 'fence', ['', 'abc', '-', '1 2']], [4, 'gap_ms', NUMBERS]]);
+laws(caseOf, 'works', [[3, 'fence', ...FENCE], [4, 'gap_ms', ...from0()]]);
 holding(caseOf, (owner, user, token) => ack(owner, [user, token]));
 batches('ack', (users) => ({
   before: {
@@ -41,6 +42,12 @@ test('ack with a gap keeps the user from being claimed until it is over, also wh
     after: { 'queue:u': ['b'], active: { u: 'now+20000' }, claims: { u: waiting(0, 'now') } },
   });
   await does({ before: holds('a'), call: ack('d1', ['u', fence(2), 20_000]), reply: [1], after: { active: { u: 'now+20000' } } });
+});
+
+test('ack of the last message with the shortest gap leaves its user to claim', async () => {
+  await given(holds('a'));
+  assert.equal(await run(ack('d1', ['u', fence(2), 1])), [1]);
+  assert.equal(Object.keys(await dump()), ['active']);
 });
 
 test('ack of a user that is named twice in a call removes one message', () => does({

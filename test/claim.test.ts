@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  ack, type Case, changesNothing, claim, crowd, does, dump, fence, FUTURE, given, held, kept, key, laws, LEASE, NUMBERS, PAST, PAYLOADS,
-  refuses, type Reply, run, send, serve, type State, time, waiting, whenFull,
+  ack, type Case, changesNothing, claim, crowd, does, dump, fence, from0, from1, FUTURE, given, held, kept, key, laws, LEASE,
+  PAST, PAYLOADS, refuses, type Reply, run, send, serve, type State, time, waiting, whenFull,
 } from './scripts';
 
 serve();
@@ -24,11 +24,9 @@ const caseOf = (user: string): Case => ({
 });
 
 laws(caseOf, 'works', [
-  [1, 'owner', ['', 'a b', 'a:b', 'é', 'd1\n', 'd1\0', 'x'.repeat(41)]],
-  [2, 'after', ['', 'abc', 'nan', 'inf', '-1', '1.5', '1e16']],
-  [3, 'limit', [...NUMBERS, '251']],
-  [4, 'lease_ms', [...NUMBERS, '0']],
-  [5, 'max_bytes', NUMBERS],
+  [1, 'owner', ['', 'a b', 'a:b', 'é', 'd1\n', 'd1\0', 'x'.repeat(41)], ['a', 'x'.repeat(40), '-_AZaz09']],
+  [2, 'after', ['', 'abc', 'nan', 'inf', '-1', '1.5', '1e16'], ['0', fence(1)]],
+  [3, 'limit', ...from0(250)], [4, 'lease_ms', ...from1()], [5, 'max_bytes', ...from0()],
 ]);
 
 test('claim when nobody waits changes nothing', () => changesNothing({}, claim('d1'), [-1, 0]));
@@ -57,6 +55,13 @@ test('claim serves users in the order in which they became due', () => does({
     active: { u: 'now+30000', v: 'now+30000', w: 'now+30000', n: FUTURE * 2 },
     claims: { u: held('d1', 3), v: held('d1', 1), w: held('d1', 2) }, ...granted(3, ['v', 'w', 'u']),
   },
+}));
+
+test('claim with room left says when the next user is due, however little room there is', () => does({
+  before: { 'queue:u': ['1'], fence: fence(0), active: { u: PAST, n: FUTURE } },
+  call: claim('d1', { limit: 2 }),
+  reply: [LEASE, 0, grant('u', 1, '1')],
+  after: { 'queue:u': ['1'], active: { u: 'now+30000', n: FUTURE }, claims: { u: held('d1', 1) }, ...granted(1, ['u']) },
 }));
 
 for (const wake of [[], ['1']]) {
@@ -236,6 +241,10 @@ for (const [what, rest] of Object.entries<State>({
     before: { ...unseen, ...rest }, call: claim('d1'), reply: [0, 0, v, w], after: seen({ v: 'now+30000', w: 'now+30000' }, rest),
   }));
 }
+
+test('claim that has nothing left to give again takes nothing else, and lets the record of the grant end', () => (
+  changesNothing({ ...unseen, claims: { u: held('d2', 4, 2), v: waiting(0, '1000') } }, claim('d1'), [0, 0])
+));
 
 test('claim when memory is full gives again what was not received', async () => {
   await given(unseen);

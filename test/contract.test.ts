@@ -140,7 +140,9 @@ const REPLIES: Record<ScriptName, readonly [documented: RegExp, reply: unknown, 
   pause: [/^1 paused now; 0 was paused before/, 1, 1],
   resume: [/^1 resumed; 0 was not paused/, 0, 0],
 };
-const text = (values: readonly (Bytes | number)[]): string[] => values.map((one) => (Buffer.isBuffer(one) ? one : Buffer.from(`${one}`)).toString('latin1'));
+const text = (values: readonly (Bytes | number)[]): string[] => (
+  values.map((one) => (Buffer.isBuffer(one) ? one : Buffer.from(`${one}`)).toString('latin1'))
+);
 
 test('every file in lua has a wrapper and tests', () => {
   const files = readdirSync(folder).filter((file) => file.endsWith('.lua')).map((file) => file.slice(0, -4)).sort();
@@ -160,7 +162,9 @@ for (const script of SCRIPTS) {
     assert.is(header.keys.head[0]?.name, 'protocol');
     assert.is(header.args.head[0]?.name, 'version');
     for (const { name, type } of [...header.keys.head, ...header.keys.item]) assert.is(type, TYPES[name], name);
-    for (const { head, item } of [header.keys, header.args]) assert.is(new Set([...head, ...item].map(({ name }) => name)).size, head.length + item.length);
+    for (const { head, item } of [header.keys, header.args]) {
+      assert.is(new Set([...head, ...item].map(({ name }) => name)).size, head.length + item.length);
+    }
   });
 
   test(`${script}: the body names keys and arguments as the header does`, () => {
@@ -189,7 +193,8 @@ for (const script of SCRIPTS) {
       { root: 'queue:', owner: 'owner:d1', producer: 'producer:m', queue: `queue:${user}`, dlq: `dlq:${user}` }[name] ?? name
     ));
     await given({ protocol: '1 1', ...state });
-    return run(change({ script, keys, args: argsOf(header.args, some) as (string | number)[] })).then(() => '', (error: Error) => error.message);
+    const call = { script, keys, args: argsOf(header.args, some) as (string | number)[] };
+    return run(change(call)).then(() => '', (error: Error) => error.message);
   };
 
   test(`${script}: the body takes the keys and arguments of the header, in their number`, async () => {

@@ -402,6 +402,56 @@ test('a claim that was answered so late that it is lost is not handled', async (
   await proxy.close();
 });
 
+test('a claim that is answered after the stop began is given back', async () => {
+  const { of, dispatcher, proxy } = await answeredLate(() => Promise.resolve());
+  await dispatcher.stop({ graceMs: 5000 });
+  assert.equal((of.released as { why: string }[]).map(({ why }) => why), ['stopped']);
+  assert.is(await redis.hget('dispatcher:claims', 'a'), '- - 0 -');
+  await proxy.close();
+});
+
+test('a settlement whose reply was lost is told as the first one was', async () => {
+  const proxy = await Proxy.start(join(server.dir, 'settle.sock'), server.path);
+  const { of } = dispatch({
+    redis: proxy.path, maxRetries: 1,
+    handler: () => {
+      proxy.loseReplyTo('continue');
+      throw new Error('no');
+    },
+  });
+  await manager.enqueue('a', 1);
+  await until(() => of.deadLettered?.length === 1);
+  assert.equal([proxy.lost, of.retried?.length, (await manager.deadLetters('a')).length], [2, 1, 1]);
+  await running.pop()!.stop({ graceMs: 0 });
+  await proxy.close();
+});
+
+test('a handler that goes on after the stop changes nothing more, and a signal asked for late has fired', async () => {
+  let end = (): void => undefined;
+  let late: AbortSignal | undefined;
+  const { dispatcher, of } = dispatch({
+    lockTimeoutMs: 900,
+    handler: async (_, context) => {
+      await new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      late = context.signal;
+    },
+  });
+  dispatcher.start(); // once more changes nothing
+  await manager.enqueue('a', 1);
+  await until(async () => (await redis.hlen('dispatcher:claims')) === 1);
+  await sleep(400); // its deadline is watched by now
+  const before = await redis.hget('dispatcher:claims', 'a');
+  await dispatcher.stop({ graceMs: 0 });
+  end();
+  await until(() => late !== undefined);
+  assert.is(late!.aborted, true);
+  assert.instance(late!.reason, StoppedError);
+  await sleep(20);
+  assert.equal([of.completed, await redis.hget('dispatcher:claims', 'a')], [undefined, before]);
+});
+
 test('a renewal that fails is reported, and made again', async () => {
   let done = false;
   const { of } = dispatch({ lockTimeoutMs: 900, handler: () => until(() => done) });

@@ -1,6 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Case, changesNothing, claim, crowd, does, dump, FUTURE, given, held, kept, laws, LEASE, NUMBERS, numbered, PAST, pause, serve, TOO_LONG } from './scripts';
+import {
+  type Case, changesNothing, claim, crowd, does, dump, from1, FUTURE, given, held, kept, laws, LEASE, numbered, PAST, pause,
+  serve, TOO_LONG,
+} from './scripts';
 
 serve();
 
@@ -15,7 +18,8 @@ const caseOf = (user: string, n = 1): Case => {
 };
 
 laws(caseOf, 'is refused', [
-  [1, 'n', [...NUMBERS, '0']], [2, 'ttl', [...NUMBERS, '0']], [3, 'user', [TOO_LONG]], [4, 'reason', ['x'.repeat(501)]],
+  [1, 'n', from1()[0], ['1']], [2, 'ttl', ...from1()], [3, 'user', [TOO_LONG], ['']],
+  [4, 'reason', ['x'.repeat(501)], ['', 'x'.repeat(500)]],
 ]);
 numbered(caseOf);
 

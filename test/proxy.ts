@@ -7,6 +7,8 @@ export class Proxy {
   readonly #pairs = new Set<readonly [client: Socket, redis: Socket]>();
   #lossy: string | undefined;
   #stalled = false;
+  /** What a reply says instead of what Redis said; of the same length. */
+  rewrite: readonly [from: string, to: string] | undefined;
   /** How many ms every reply takes longer. */
   lagMs = 0;
   /** Replies that were lost on purpose. */
@@ -64,7 +66,8 @@ export class Proxy {
       }
       redis.write(data);
     });
-    redis.on('data', (data) => {
+    redis.on('data', (raw) => {
+      const data = this.rewrite ? Buffer.from(raw.toString('latin1').replaceAll(...this.rewrite), 'latin1') : raw;
       if (losing) {
         this.lost++;
         client.destroy();

@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  type Case, crowd, does, dump, fence, FUTURE, given, held, kept, laws, LEASE, letter, NUMBERS, numbered, PAST, PAYLOADS, redrive, retry, run,
-  serve, type State, TOO_LONG, waiting,
+  type Case, crowd, does, dump, fence, from1, FUTURE, given, held, kept, laws, LEASE, letter, numbered, PAST, PAYLOADS,
+  redrive, retry, run, serve, type State, TOO_LONG, waiting,
 } from './scripts';
 
 serve();
@@ -21,8 +21,9 @@ const caseOf = (user: string, n = 1): Case => ({
 });
 
 laws(caseOf, 'is refused', [
-  [1, 'n', [...NUMBERS, '0']], [2, 'ttl', [...NUMBERS, '0']], [3, 'user', ['', TOO_LONG]], [4, 'where', ['', 'back', 'Front', '1']],
-  [5, 'limit', [...NUMBERS, '0', '251']],
+  [1, 'n', from1()[0], ['1']], [2, 'ttl', ...from1()], [3, 'user', ['', TOO_LONG], []],
+  [4, 'where', ['', 'back', 'Front', '1'], ['front', 'end']],
+  [5, 'limit', ...from1(250)],
 ]);
 numbered(caseOf);
 
@@ -82,7 +83,8 @@ for (const where of ['front', 'end']) {
     call: redrive(1, 'u', where, 1),
     reply: 1,
     after: {
-      'queue:u': where === 'front' ? ['d', 'a'] : ['a', 'b'], 'dlq:u': (where === 'front' ? ['b', 'c'] : ['c', 'd']).map((one) => letter(one)),
+      'queue:u': where === 'front' ? ['d', 'a'] : ['a', 'b'],
+      'dlq:u': (where === 'front' ? ['b', 'c'] : ['c', 'd']).map((one) => letter(one)),
       dead: ['u'], active: { u: Infinity }, paused: { u: 'why' }, 'producer:m': kept('1 1'),
     },
   }));

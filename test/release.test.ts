@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import {
-  batches, type Case, does, fence, FUTURE, held, holding, laws, LEASE, NUMBERS, PAST, release, serve, type State, waiting,
+  batches, type Case, does, FENCE, fence, from0, FUTURE, held, holding, laws, LEASE, PAST, release, serve, type State,
+  waiting,
 } from './scripts';
 
 serve();
@@ -14,12 +15,13 @@ const caseOf = (user: string): Case => ({
 });
 
 laws(caseOf, 'works', [
-  [3, 'fence', ['', 'abc', '-', '1 2']], [4, 'delay_ms', NUMBERS], [5, 'paced', ['', '2', '-1', 'true', '01', '1.0', 'nan']],
+  [3, 'fence', ...FENCE], [4, 'delay_ms', ...from0()], [5, 'paced', ['', '2', '-1', 'true', '01', '1.0', 'nan'], ['0', '1']],
 ]);
 holding(caseOf, (owner, user, token) => release(owner, [user, token]));
 batches('release', (users) => ({
   before: {
-    active: Object.fromEntries(users.map((user) => [user, PAST])), claims: Object.fromEntries(users.map((user, i) => [user, held('d1', i, i)])),
+    active: Object.fromEntries(users.map((user) => [user, PAST])),
+    claims: Object.fromEntries(users.map((user, i) => [user, held('d1', i, i)])),
   },
   call: release('d1', ...users.map((user, i) => [user, fence(i), 20_000] as const)),
   reply: users.map(() => 1),

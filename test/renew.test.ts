@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import {
-  batches, type Case, changesNothing, does, fence, FUTURE, held, holding, laws, NUMBERS, PAST, renew, serve, waiting,
+  batches, type Case, changesNothing, does, fence, FENCE, from1, FUTURE, held, holding, laws, PAST, renew, serve, waiting,
 } from './scripts';
 
 serve();
@@ -12,7 +12,7 @@ const caseOf = (user: string): Case => ({
   after: { [`queue:${user}`]: ['a', 'b'], active: { [user]: 'now+30000', n: FUTURE }, claims: { [user]: held('d1', 2, 3, '1000') } },
 });
 
-laws(caseOf, 'works', [[2, 'lease_ms', [...NUMBERS, '0']], [4, 'fence', ['', 'abc', '-', '1 2']]]);
+laws(caseOf, 'works', [[2, 'lease_ms', ...from1()], [4, 'fence', ...FENCE]]);
 holding(caseOf, (owner, user, token) => renew(owner, [user, token]));
 batches('renew', (users) => {
   const claims = Object.fromEntries(users.map((user, i) => [user, held('d1', i)]));

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import {
-  batches, type Case, does, fence, FUTURE, held, holding, laws, LEASE, letter, NUMBERS, PAST, PAYLOADS, retry, serve, type State, waiting,
+  batches, type Case, does, FENCE, fence, from0, FUTURE, held, holding, laws, LEASE, letter, PAST, PAYLOADS, retry, serve,
+  type State, waiting,
 } from './scripts';
 
 serve();
@@ -25,8 +26,8 @@ const dies = (user: string): Case => ({
 });
 
 laws(waits, 'works', [
-  [3, 'fence', ['', 'abc', '-', '1 2']], [4, 'max', NUMBERS], [5, 'delay_ms', NUMBERS],
-  [6, 'policy', ['', 'Park', 'stop', 'park ']], [7, 'reason', ['x'.repeat(501)]],
+  [3, 'fence', ...FENCE], [4, 'max', ...from0()], [5, 'delay_ms', ...from0()],
+  [6, 'policy', ['', 'Park', 'stop', 'park '], ['park', 'continue']], [7, 'reason', ['x'.repeat(501)], []],
 ], 'retry with attempts left');
 laws(dies, 'works', [], 'retry with no attempts left');
 holding(waits, (owner, user, token) => retry(owner, [user, token]), 'retry with attempts left');
@@ -79,7 +80,8 @@ test('retry appends to the dead letters', () => does({
 
 test('retry with policy park pauses the user of a dead letter, and nobody else', () => does({
   before: {
-    'queue:u': ['a', 'b'], 'queue:v': ['c'], active: { u: PAST, v: PAST }, claims: { u: held('d1', 1), v: held('d1', 2) }, paused: { n: 'before' },
+    'queue:u': ['a', 'b'], 'queue:v': ['c'], active: { u: PAST, v: PAST }, claims: { u: held('d1', 1), v: held('d1', 2) },
+    paused: { n: 'before' },
   },
   call: retry('d1', ['u', fence(1), 1, 0, 'park', 'broken'], ['v', fence(2), 3, 0, 'park', 'flaky']),
   reply: [2, 1],

@@ -29,6 +29,7 @@ class Kept {
   constructor(readonly value: string | string[], readonly ttl: number) {}
 }
 export type State = Readonly<Record<string, string | string[] | Record<string, Arg> | Kept>>;
+type Bounds = readonly [refused: readonly Arg[], taken: readonly Arg[]];
 export interface Call {
   readonly script: string;
   readonly keys: readonly string[];
@@ -54,14 +55,18 @@ export const PAYLOADS: readonly string[] = [
   '', '\0', '\n', '\r\n', 'a|||b', '\xff\xfe', Buffer.from(Array.from({ length: 256 }, (_, i) => i)).toString('latin1'),
   letter('forged'), 'x'.repeat(1_048_576),
 ];
-/** No whole numbers from 0 to 1e12. */
-export const NUMBERS: readonly string[] = ['', 'abc', 'nan', 'inf', '-inf', '-1', '1.5', '1e12', '1 2', '1,000', '1;'];
+const NO_NUMBERS: readonly string[] = ['', 'abc', 'nan', 'inf', '-inf', '-1', '1.5', '1e12', '1 2', '1,000', '1;'];
+/** What is refused and what is taken as a whole number from 0 or 1, to below 1e12 or to `high`. */
+export const from0 = (high = 1e12 - 1): Bounds => [[...NO_NUMBERS, `${high + 1}`], ['0', '1', `${high}`]];
+export const from1 = (high = 1e12 - 1): Bounds => [[...NO_NUMBERS, `${high + 1}`, '0'], ['1', `${high}`]];
+export const FENCE: Bounds = [['', 'abc', '-', '1 2'], []];
 export const TOO_LONG = 'x'.repeat(513);
 
 const call = (script: string, keys: readonly string[], args: readonly Arg[]): Call => (
   { script, keys: ['protocol', ...keys], args: ['1 1', ...args] }
 );
-export const enqueue = (n: number, messages: readonly (readonly [user: string, payload: string])[], max = 1000, producer = 'm'): Call => call(
+type Message = readonly [user: string, payload: string];
+export const enqueue = (n: number, messages: readonly Message[], max = 1000, producer = 'm'): Call => call(
   'enqueue',
   ['active', 'wake', `producer:${producer}`, ...messages.map(([user]) => `queue:${user}`)],
   [n, TTL, max, ...messages.flat()],
@@ -84,8 +89,11 @@ export const retry = (owner: string, ...messages: readonly Failure[]): Call => c
     [user, token, max, delay, policy, reason]
   ))],
 );
-export const release = (owner: string, ...messages: readonly (readonly [user: string, fence: string, delay?: number, paced?: number])[]): Call => (
-  call('release', ['active', 'claims'], [owner, ...messages.flatMap(([user, token, delay = STEP, paced = 0]) => [user, token, delay, paced])])
+type Released = readonly [user: string, fence: string, delay?: number, paced?: number];
+export const release = (owner: string, ...messages: readonly Released[]): Call => call(
+  'release',
+  ['active', 'claims'],
+  [owner, ...messages.flatMap(([user, token, delay = STEP, paced = 0]) => [user, token, delay, paced])],
 );
 export const renew = (owner: string, ...messages: readonly (readonly [user: string, fence: string])[]): Call => (
   call('renew', ['active', 'claims'], [owner, LEASE, ...messages.flat()])
@@ -205,7 +213,10 @@ async function read(at: string): Promise<State[string]> {
     if (ms - delta < start) return `${ms - start} ms after the start`;
     return delta === 0 ? 'now' : `now${delta > 0 ? '+' : ''}${delta}`;
   };
-  const inWords = (text: string): string => text.replace(/(?<=^[-\d]+ \S+ \d+ |^\{.*"at":)\d{13}(?=$|\}\n)/, (ms) => String(moment(Number(ms))));
+  /** The times in records of claims and in dead letters. */
+  const inWords = (text: string): string => (
+    text.replace(/(?<=^[-\d]+ \S+ \d+ |^\{.*"at":)\d{13}(?=$|\}\n)/, (ms) => String(moment(Number(ms))))
+  );
   const type = await send(['TYPE', at]);
   if (type === 'list') return ((await send(['LRANGE', at, 0, -1])) as string[]).map(inWords);
   if (type === 'set') return ((await send(['SMEMBERS', at])) as string[]).sort();
@@ -253,11 +264,11 @@ export async function refuses(before: State, call: Call, why: RegExp): Promise<v
 
 const isList = (name: string): boolean => /^(queue|dlq):/.test(name);
 
-/** What every script meets. `malformed`: position in ARGV, name in the error, values; `what`: in the names of the tests. */
+/** What every script meets. `bounds`: of the arguments, by their position in ARGV and name; `what`: in the names of the tests. */
 export function laws(
   caseOf: (user: string) => Case,
   whenMemoryIsFull: 'works' | 'is refused',
-  malformed: readonly (readonly [index: number, name: string, values: readonly Arg[]])[],
+  bounds: readonly (readonly [index: number, name: string, ...Bounds])[],
   what = caseOf('u').call.script,
 ): void {
   const { before, call, reply, after, again = reply } = caseOf('u');
@@ -298,10 +309,16 @@ export function laws(
     for (const wrong of counts) await refuses(before, wrong, /^ARGUMENT count: /);
   });
 
-  for (const [index, name, values] of malformed) {
+  for (const [index, name, refused, taken] of bounds) {
     test(`${what} with a malformed ${name} writes nothing`, async () => {
-      for (const value of values) await refuses(before, { ...call, args: args.with(index, value) }, new RegExp(`^ARGUMENT ${name}: `));
+      for (const value of refused) await refuses(before, { ...call, args: args.with(index, value) }, new RegExp(`^ARGUMENT ${name}: `));
     });
+    for (const value of taken) {
+      test(`${what} takes the ${name} ${JSON.stringify(value.toString().slice(0, 20))}`, async () => {
+        await given(before);
+        await run({ ...call, args: args.with(index, value) });
+      });
+    }
   }
 
   for (const name of keys.filter((one) => !isList(one))) {
@@ -338,7 +355,7 @@ export function numbered(caseOf: (user: string, n: number) => Case): void {
   for (const stored of ['0', '7', '-1', '-2', '1 2 3', '1 -1 -2']) {
     const last = record(`5 ${stored}`);
     test(`${script} with a later number is run, with or without a gap, after a call that replied ${stored}`, async () => {
-      for (const n of [6, 9]) await does({ ...caseOf('u', n), before: { ...before, ...last } });
+      for (const n of [6, 9, 1e12 - 1]) await does({ ...caseOf('u', n), before: { ...before, ...last } });
     });
     test(`${script} with an earlier number is STALE after a call that replied ${stored}`, async () => {
       for (const n of [1, 4]) await refuses({ ...before, ...last }, caseOf('u', n).call, /^STALE /);
