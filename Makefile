@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
 BIN := node_modules/.bin
 
-.PHONY: help demo test check build clean redis
+.PHONY: help demo test check bench bench-quick build clean redis
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: node_modules redis ## Replay real chats through three dispatchers, kill one, and check every promise (about 20 s)
 	@$(BIN)/ts-node examples/demo/main.ts
@@ -14,6 +14,12 @@ test: node_modules redis ## Run all tests against a private Redis
 
 check: node_modules redis ## What CI runs: types, then the tests
 	@$(BIN)/tsc -p . && npm test --silent
+
+bench: bench/node_modules redis ## Measure everything, beside other queues (under 20 minutes)
+	@$(BIN)/ts-node bench/main.ts full
+
+bench-quick: bench/node_modules redis ## Measure what a regression would show in, and compare with bench/baseline.json
+	@$(BIN)/ts-node bench/main.ts quick
 
 build: node_modules ## Build the package into dist/
 	@npm run build --silent
@@ -25,6 +31,10 @@ node_modules: package.json package-lock.json
 	@node -e 'if (process.versions.node.split(".")[0] < 20) { console.error("Node 20 or newer is needed"); process.exit(1) }'
 	@npm ci --silent --no-fund --no-audit
 	@touch node_modules
+
+bench/node_modules: node_modules bench/package.json bench/package-lock.json
+	@cd bench && npm ci --silent --no-fund --no-audit
+	@touch bench/node_modules
 
 redis:
 	@command -v redis-server > /dev/null || { \

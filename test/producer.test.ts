@@ -138,7 +138,7 @@ test('a call that was overtaken is not carried out, and its outcome is unknown',
 test('a server that is busy for a while is asked again, under the same number', async () => {
   const patient = new MessageQueueManager({ redis: server.path });
   await patient.enqueue('a', 1);
-  await redis.config('SET', 'busy-reply-threshold', '1');
+  await redis.config('SET', 'lua-time-limit', '1');
   const loop = redis.eval('local n = 0 while n < 3e7 do n = n + 1 end', 0);
   await sleep(20); // it runs
   assert.equal(await patient.enqueue('a', 2), { position: 2 });
