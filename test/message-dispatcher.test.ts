@@ -284,9 +284,15 @@ test('a claim whose reply was lost is made again, and its message handled once',
 });
 
 test('a stop lets running handlers end, gives back nothing that runs, and can be repeated', async () => {
-  const { dispatcher, of } = dispatch({ handler: () => sleep(1500) });
+  let runs = false;
+  const { dispatcher, of } = dispatch({
+    handler: () => {
+      runs = true;
+      return sleep(300);
+    },
+  });
   await manager.enqueue('a', 1);
-  await until(async () => (await redis.hlen('dispatcher:claims')) === 1);
+  await until(() => runs);
   await Promise.all([dispatcher.stop(), dispatcher.stop(), dispatcher[Symbol.asyncDispose]()]);
   assert.is(of.completed?.length, 1);
   assert.is(dispatcher.healthy, false);
@@ -294,16 +300,18 @@ test('a stop lets running handlers end, gives back nothing that runs, and can be
 });
 
 test('after the grace period the signal fires, and a handler that gives up loses no attempt', async () => {
+  let runs = false;
   let reason: unknown;
   const { dispatcher, of } = dispatch({
     handler: async (_, { signal }) => {
+      runs = true;
       await until(() => signal.aborted);
       reason = signal.reason;
       throw new Error('given up');
     },
   });
   await manager.enqueue('a', 1);
-  await until(async () => (await redis.hlen('dispatcher:claims')) === 1);
+  await until(() => runs);
   await dispatcher.stop({ graceMs: 10 });
   assert.instance(reason, StoppedError);
   assert.equal((of.released as { why: string }[])[0]!.why, 'stopped');
@@ -311,9 +319,16 @@ test('after the grace period the signal fires, and a handler that gives up loses
 });
 
 test('a stop passes the wake-up on, and is bounded when Redis is away', async () => {
-  const { dispatcher } = dispatch({ concurrency: 1, handler: () => sleep(1500) });
+  let runs = false;
+  const { dispatcher } = dispatch({
+    concurrency: 1,
+    handler: () => {
+      runs = true;
+      return sleep(300);
+    },
+  });
   await manager.enqueueMany(['a', 'b', 'c'].map((userId) => ({ userId, payload: 1 })));
-  await until(async () => (await redis.hlen('dispatcher:claims')) > 0);
+  await until(() => runs);
   await redis.del('dispatcher:wake');
   await dispatcher.stop();
   assert.equal(await redis.lrange('dispatcher:wake', 0, -1), ['1']);
@@ -427,7 +442,7 @@ test('a settlement whose reply was lost is told as the first one was', async () 
 });
 
 test('a handler that goes on after the stop changes nothing more, and a signal asked for late has fired', async () => {
-  let end = (): void => undefined;
+  let end: (() => void) | undefined;
   let late: AbortSignal | undefined;
   const { dispatcher, of } = dispatch({
     lockTimeoutMs: 900,
@@ -440,11 +455,11 @@ test('a handler that goes on after the stop changes nothing more, and a signal a
   });
   dispatcher.start(); // once more changes nothing
   await manager.enqueue('a', 1);
-  await until(async () => (await redis.hlen('dispatcher:claims')) === 1);
+  await until(() => end !== undefined);
   await sleep(400); // its deadline is watched by now
   const before = await redis.hget('dispatcher:claims', 'a');
   await dispatcher.stop({ graceMs: 0 });
-  end();
+  end!();
   await until(() => late !== undefined);
   assert.is(late!.aborted, true);
   assert.instance(late!.reason, StoppedError);
