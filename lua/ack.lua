@@ -2,7 +2,7 @@
 -- KEYS   protocol string, active zset, claims hash, then per message: queue list
 -- ARGV   version, owner, then per message, 1 to 250: user, fence (as claimed),
 --        gap_ms 0.. (until the user may be claimed again)
--- REPLY  {1 or 0...} per message: 1 removed; 0 no change: not held by this owner under this fence, or named twice
+-- REPLY  {1 or 0...} per message: 1 removed; 0 no change: not held by this owner under this fence, or acked before
 -- ERRORS ARGUMENT PROTOCOL
 --
 -- Held is who is recorded, however old the lease: a late ack succeeds while nobody else has claimed the message.
@@ -34,9 +34,8 @@ for i, user in ipairs(users) do
   local claim = ARGV[3 * i + 1] .. ' ' .. owner .. ' '
   if not seen[user] and records[i] and string.sub(records[i], 1, #claim) == claim then
     local length = redis.pcall('LLEN', KEYS[3 + i])
-    lengths[i] = type(length) == 'number' and length or 0
+    lengths[i], seen[user] = type(length) == 'number' and length or 0, true
   end
-  seen[user] = true
 end
 
 -- LPOP and HDEL come first: Redis allows them when memory is full, and then the rest too.

@@ -13,6 +13,8 @@ export interface Slots extends Host {
   readonly stopping: boolean;
   /** How many messages this loop may ask for now. */
   room(): number;
+  /** Lets every loop that is hungry claim, in this one's turn. */
+  plan(): void;
 }
 
 /**
@@ -30,7 +32,6 @@ export class ClaimLoop {
   answeredAt = -Infinity;
   readonly #blocking: Connection;
   #after = '0';
-  #wokenUp = false;
   #waiting = false;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -43,6 +44,11 @@ export class ClaimLoop {
     private readonly take: (claim: Claim, deadline: number) => void,
   ) {
     this.#blocking = new Connection(source, WAIT_SOCKET_TIMEOUT_MS, (error) => this.host.report(error));
+  }
+
+  /** Begins, with or without room. */
+  begin(): void {
+    void this.#claim(this.host.room());
   }
 
   /** Claims if something may be due and there is room. */
@@ -59,7 +65,7 @@ export class ClaimLoop {
 
   async #claim(limit: number): Promise<void> {
     clearTimeout(this.#timer);
-    this.hungry = this.#wokenUp = false;
+    this.hungry = false;
     this.claiming = true;
     this.asked = Math.min(limit, MAX_ITEMS);
     const sent = performance.now();
@@ -78,10 +84,10 @@ export class ClaimLoop {
   #rest(waitMs: number): void {
     if (this.host.stopping) return;
     const room = this.host.room();
-    if (this.#wokenUp || (this.hungry && room > 0)) return void this.#claim(room);
     const { intervalMs } = this.options;
     this.#timer = setTimeout(() => this.#tick(), waitMs > 0 ? Math.min(waitMs, intervalMs) : intervalMs);
-    if (room > 0) void this.#wait();
+    if (this.hungry) this.host.plan();
+    else if (room > 0) void this.#wait();
   }
 
   async #wait(): Promise<void> {
@@ -90,7 +96,7 @@ export class ClaimLoop {
     try {
       const token = await this.#blocking.client.blpop(this.commands.keys.wake, WAIT_SECONDS);
       this.#failures = 0;
-      if (token) this.hungry = this.#wokenUp = true;
+      this.hungry ||= token !== null;
     } catch (error) {
       if (!this.host.stopping) {
         this.host.report(fromRedis(error));
@@ -99,8 +105,8 @@ export class ClaimLoop {
     }
     this.#waiting = false;
     if (this.claiming || this.host.stopping) return;
-    if (this.#wokenUp) return this.#tick();
-    if (this.host.room() > 0) void this.#wait();
+    if (this.hungry) this.#tick();
+    else if (this.host.room() > 0) void this.#wait();
   }
 
   /** No claim is sent from now on; one that is in flight is still answered. */

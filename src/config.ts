@@ -41,9 +41,9 @@ function read(env: Environment, name: string, fallback: number, min: number, max
 
 /** Refuses what is no address of a Redis. The text never appears in the error: it may hold a password. */
 export function checkRedisUrl(field: string, url: string): string {
-  if (/^\//.test(url)) return url;
+  if (/^\/[^?]*$/.test(url)) return url;
   const parsed = /^rediss?:\/\//.test(url) && URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed?.hostname && /^(\/\d*)?$/.test(parsed.pathname)) return url;
+  if (parsed?.hostname && parsed.search === '' && /^(\/\d*)?$/.test(parsed.pathname)) return url;
   throw new InvalidInputError(`${field}: expected redis://, rediss:// (with a database number at most) or a socket's path`);
 }
 

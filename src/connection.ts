@@ -1,6 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { checkRedisUrl } from './config';
-import { fromRedis, type InturnError, RedisTooOldError, UnavailableError } from './errors';
+import { ClosedError, fromRedis, type InturnError, RedisTooOldError, UnavailableError } from './errors';
 import { fail } from './validate';
 
 /** Where Redis is: a URL, a socket's path, ioredis options, or a client of the caller's, which is duplicated. */
@@ -21,6 +21,7 @@ const SETTINGS = Object.freeze({
   enableAutoPipelining: false,
   commandTimeout: undefined,
   showFriendlyErrorStack: false,
+  stringNumbers: false,
   retryStrategy: (times: number) => Math.min(1000, 2 ** times * 10) * (0.5 + Math.random() / 2),
   reconnectOnError: (error: Error) => error.message.includes('READONLY'),
 });
@@ -86,6 +87,7 @@ export class Connection {
   ready = false;
   /** Why it cannot be used, as far as is known. */
   failure: InturnError | undefined;
+  #closed = false;
   #waiters = new Set<Waiter>();
 
   constructor(source: RedisSource, socketTimeoutMs: number, private readonly onError?: (error: InturnError) => void) {
@@ -118,6 +120,8 @@ export class Connection {
 
   close(): void {
     this.ready = false;
+    this.#closed = true;
+    for (const waiter of this.#waiters) waiter.reject(new ClosedError('the connection is closed'));
     this.client.disconnect();
   }
 
@@ -127,16 +131,12 @@ export class Connection {
     this.onError?.(error);
   }
 
-  /** A user that may not run INFO is not examined. */
+  /** A server that does not tell about itself, being busy or not allowing INFO, is used all the same. */
   async #examine(): Promise<void> {
     const { losses } = this;
-    try {
-      const error = examine(await this.client.info());
-      if (error) return this.#fail(error);
-    } catch (error) {
-      if (fromRedis(error).code !== 'FORBIDDEN') return this.#fail(fromRedis(error));
-    }
-    if (losses !== this.losses) return;
+    const error = await this.client.info().then(examine, () => undefined);
+    if (losses !== this.losses || this.#closed) return;
+    if (error) return this.#fail(error);
     this.failure = undefined;
     this.ready = true;
     for (const waiter of this.#waiters) waiter.resolve();

@@ -2,7 +2,7 @@ import type { Claim } from './commands';
 import type { checkOptions, DispatcherEvents, MessageContext, MessageEvent } from './dispatcher-options';
 import { HookError, StoppedError } from './errors';
 import { HeldMessage, type Leases } from './leases';
-import { outcomeOf, type Outcome } from './outcome';
+import { isMs, outcomeOf, type Outcome } from './outcome';
 import type { Host } from './persist';
 import type { Settlements } from './settlements';
 
@@ -44,9 +44,9 @@ export class Handling<M> {
   /** Decides about a claimed message: give it back, give it up, let it wait, or run its handler. */
   take(lane: Lane, claim: Claim, deadline: number): void {
     const message = new HeldMessage(claim, deadline);
-    const { maxRetries, decode } = this.desk.options;
+    const { maxRetries, decode, concurrency } = this.desk.options;
     if (this.desk.stopping) return this.#release(lane, message, 0, 'stopped');
-    if (this.running.has(message.key)) return this.#release(lane, message, BUSY_DELAY_MS, 'busy');
+    if (this.running.has(message.key) || this.running.size >= concurrency) return this.#release(lane, message, BUSY_DELAY_MS, 'busy');
     if (claim.attempts > Math.max(maxRetries + 1, MIN_CRASHES)) return this.#retry(lane, message, 0, 'crashed');
     let body: M;
     try {
@@ -55,7 +55,7 @@ export class Handling<M> {
       return this.#retry(lane, message, 0, 'unreadable');
     }
     const paced = claim.attempts === 1 && claim.sinceMs >= 0; // its pace is drawn once, before its first handling
-    const wait = paced ? Math.ceil(this.#ms('delay', () => this.desk.options.delay(body))) - claim.sinceMs : 0;
+    const wait = paced ? this.#ms('delay', () => this.desk.options.delay(body)) - claim.sinceMs : 0;
     if (wait > 0) return this.#pace(lane, message, body, wait);
     void this.#run(lane, message, body);
   }
@@ -108,7 +108,7 @@ export class Handling<M> {
   #settle(lane: Lane, message: HeldMessage, outcome: Outcome): void {
     switch (outcome.kind) {
       case 'done':
-        lane.settlements.ack.add(message, (held) => {
+        lane.settlements.ack.add(message, message, (held) => {
           if (held || !this.#gone(message)) this.desk.tell('completed', eventOf(message));
         });
         return this.desk.settled(lane);
@@ -125,7 +125,7 @@ export class Handling<M> {
 
   #release(lane: Lane, message: HeldMessage, delayMs: number, why: Released, paced = false): void {
     const { user, fence } = message;
-    lane.settlements.release.add({ user, fence, delayMs, paced }, (held) => {
+    lane.settlements.release.add({ user, fence, delayMs, paced }, message, (held) => {
       if (held || !this.#gone(message)) this.desk.tell('released', { ...eventOf(message), delayMs, why });
     });
     this.desk.settled(lane);
@@ -134,8 +134,8 @@ export class Handling<M> {
   /** `max` 0 rejects. The pause counts too where a dead letter cannot be written, and the message waits. */
   #retry(lane: Lane, message: HeldMessage, max: number, reason: string, error?: unknown): void {
     const { user, fence, attempt } = message;
-    const delayMs = Math.ceil(this.#ms('backoff', () => this.desk.options.backoff(attempt)));
-    lane.settlements.retry.add({ user, fence, max, delayMs, reason }, (outcome) => {
+    const delayMs = this.#ms('backoff', () => this.desk.options.backoff(attempt));
+    lane.settlements.retry.add({ user, fence, max, delayMs, reason }, message, (outcome) => {
       if (outcome === 'lost' && this.#gone(message)) return;
       const dead = outcome === 'dead' || (outcome === 'lost' && attempt >= max);
       if (dead) this.desk.tell('deadLettered', { ...eventOf(message), reason, error });
@@ -161,7 +161,7 @@ export class Handling<M> {
     let cause: unknown;
     try {
       const ms = call();
-      if (ms >= 0 && ms < 1e12) return ms;
+      if (isMs(ms)) return Math.ceil(ms);
     } catch (error) {
       cause = error;
     }

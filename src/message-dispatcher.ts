@@ -64,7 +64,7 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     this.#state = 'started';
     for (const { loop, leases } of this.#shards) {
       leases.start();
-      loop.feed();
+      loop.begin();
     }
   }
 
@@ -134,6 +134,7 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
       tell: (event, ...what) => this.#tell(event, ...what),
       room: () => this.#room(),
       settled: (lane) => this.#settled(lane),
+      plan: () => this.#plan(),
     };
   }
 
@@ -142,12 +143,17 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     const asked = this.#shards.reduce((total, { loop }) => total + loop.asked, 0);
     const free = this.#options.concurrency - this.#handling.running.size - asked;
     const claimants = this.#shards.filter(({ loop }) => !loop.claiming).length;
-    return free <= 0 ? 0 : Math.max(1, Math.floor(free / claimants));
+    const share = Math.ceil(this.#options.concurrency / this.#shards.length); // a shard that is away holds no more
+    return free <= 0 ? 0 : Math.max(1, Math.min(share, Math.floor(free / claimants)));
   }
 
   /** Settlements of one turn of the event loop travel together, and with them the claims that refill the slots. */
   #settled(lane: Lane): void {
     (lane as Shard).loop.hungry = true;
+    this.#plan();
+  }
+
+  #plan(): void {
     if (this.#turnPlanned) return;
     this.#turnPlanned = true;
     setImmediate(() => {

@@ -1,5 +1,5 @@
 import { adopt } from './adopt';
-import { type CallNumber, Commands, MAX_ITEMS } from './commands';
+import { type CallNumber, Commands } from './commands';
 import { DEFAULTS } from './config';
 import { checkSource, Connection, isCluster, type RedisSource } from './connection';
 import { ClosedError, fromRedis, type InturnError, ProtocolError, UnavailableError, WrongTypeError } from './errors';
@@ -47,6 +47,8 @@ export interface Stats {
 
 const SOCKET_TIMEOUT_MS = 5000;
 const CLOSE_MS = 2000;
+/** Dead letters that one call moves: they may be large, and Redis does nothing else meanwhile. */
+const REDRIVE_ITEMS = 25;
 
 interface Shard {
   readonly commands: Commands;
@@ -154,7 +156,7 @@ export class MessageQueueManager {
     const limit = checkInteger('limit', options.limit ?? 1e9, 1, 1e9);
     const { commands } = this.#shard(user);
     for (let moved = 0; ;) {
-      const ask = Math.min(MAX_ITEMS, limit - moved);
+      const ask = Math.min(REDRIVE_ITEMS, limit - moved);
       const some = await this.#run(user, (call) => commands.redrive(call, user, where, ask));
       moved += some;
       if (some < ask || moved === limit) return moved;
@@ -215,7 +217,7 @@ export class MessageQueueManager {
    * @returns how many users were not active before
    */
   async adopt(): Promise<number> {
-    const each = await Promise.all(this.#shards.map(({ commands }) => this.#read(commands, () => adopt(commands))));
+    const each = await Promise.all(this.#shards.map(({ commands }) => adopt(commands, (page) => this.#read(commands, page))));
     return each.reduce((total, count) => total + count, 0);
   }
 

@@ -20,10 +20,19 @@ function shorten(reason: string): string {
 
 /** What a handler that threw this wants. A `RetryLater` without a proper time, as any other error, is a failure. */
 export function outcomeOf(error: unknown): Outcome {
-  if (error instanceof RetryLater && error.ms >= 0 && error.ms < 1e12) return { kind: 'later', ms: Math.ceil(error.ms) };
-  if (error instanceof Reject) return { kind: 'reject', reason: shorten(String(error.reason)), error };
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${typeof error}`;
-  return { kind: 'failed', reason: shorten(reason), error };
+  try {
+    if (error instanceof RetryLater && isMs(error.ms)) return { kind: 'later', ms: Math.ceil(error.ms) };
+    if (error instanceof Reject) return { kind: 'reject', reason: shorten(String(error.reason)), error };
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${typeof error}`;
+    return { kind: 'failed', reason: shorten(reason), error };
+  } catch {
+    return { kind: 'failed', reason: 'threw what cannot be read', error };
+  }
+}
+
+/** A time that the scripts take. */
+export function isMs(ms: unknown): ms is number {
+  return typeof ms === 'number' && ms >= 0 && Math.ceil(ms) < 1e12;
 }
 
 /** 1 s, 2 s, 4 s and so on up to 60 s, of which half is random, so that failures do not come back together. */

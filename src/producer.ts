@@ -11,9 +11,9 @@ import {
 const TTL_MS = 86_400_000;
 
 /** Refusals of a script that ran: had the call been carried out before, it would have answered with the first reply. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['OUT_OF_MEMORY', 'READONLY', 'PROTOCOL', 'WRONG_TYPE']);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['OUT_OF_MEMORY', 'PROTOCOL', 'WRONG_TYPE']);
 /** Refusals of the server, which prove nothing about a call that was sent before the connection was lost. */
-const SERVER_REFUSALS: ReadonlySet<ErrorCode> = new Set(['AUTH', 'FORBIDDEN']);
+const SERVER_REFUSALS: ReadonlySet<ErrorCode> = new Set(['AUTH', 'FORBIDDEN', 'READONLY']);
 
 interface Job {
   readonly deadline: number;
@@ -69,6 +69,7 @@ export class Producer {
     const end = performance.now() + ms;
     while (this.#running && performance.now() < end) await sleep(5);
     this.#reject(Infinity, new ClosedError('closed before the call was sent'));
+    clearTimeout(this.#expiry);
   }
 
   #add(make: (job: Job) => Message | Operation): Promise<number> {

@@ -3,6 +3,7 @@ import { type Host, untilAnswered } from './persist';
 
 interface Entry<Item, Reply> {
   readonly item: Item;
+  readonly lease: { readonly deadline: number };
   readonly done: (reply: Reply) => void;
 }
 
@@ -17,8 +18,8 @@ class Batch<Item, Reply> {
     return this.#entries.length === 0 && this.#unanswered === 0;
   }
 
-  add(item: Item, done: (reply: Reply) => void): void {
-    this.#entries.push({ item, done });
+  add(item: Item, lease: { readonly deadline: number }, done: (reply: Reply) => void): void {
+    this.#entries.push({ item, lease, done });
   }
 
   flush(): void {
@@ -27,10 +28,16 @@ class Batch<Item, Reply> {
 
   async #deliver(entries: readonly Entry<Item, Reply>[]): Promise<void> {
     this.#unanswered += entries.length;
-    const items = entries.map(({ item }) => item);
-    const replies = await untilAnswered(this.host, () => this.send(items));
+    let left = entries;
+    let tried = false;
+    const replies = await untilAnswered(this.host, async () => {
+      // What failed is tried again for as long as the lease runs; then the message is claimed and settled anew.
+      if (tried) left = left.filter(({ lease }) => performance.now() < lease.deadline);
+      tried = true;
+      return left.length > 0 ? this.send(left.map(({ item }) => item)) : [];
+    });
     this.#unanswered -= entries.length;
-    replies?.forEach((reply, i) => entries[i]!.done(reply));
+    replies?.forEach((reply, i) => left[i]!.done(reply));
   }
 }
 

@@ -39,7 +39,7 @@ for (const url of ['rediss://user:pass@host:6380/2', 'redis://:p%40ss@[::1]:1/',
 }
 
 const SECRET = 'hunter2';
-for (const url of [SECRET, `http://u:${SECRET}@h`, `redis://u:${SECRET}@h:x`, `redis://u:${SECRET}@h/name`, 'redis://']) {
+for (const url of [SECRET, `http://u:${SECRET}@h`, `redis://u:${SECRET}@h:x`, `redis://u:${SECRET}@h/name`, 'redis://', `redis://h/0?password=${SECRET}`, '/run/redis.sock?db=1']) {
   test(`the address ${url} is refused by the variable's name, without its value`, () => {
     try {
       configFromEnv({ MESSAGE_QUEUE_REDIS_URL: url });

@@ -149,7 +149,7 @@ test('a connection that is closed while it is examined is not used', async () =>
     connection.close();
     (connection.client as Redis).stream.destroy();
   });
-  assert.is(await connection.usable(200).catch((error: InturnError) => error.code), 'UNAVAILABLE');
+  assert.is(await connection.usable(200).catch((error: InturnError) => error.code), 'CLOSED');
   await plain.stop();
 });
 

@@ -339,12 +339,74 @@ test('a stop passes the wake-up on, and is bounded when Redis is away', async ()
   await new MessageDispatcher({ redis: server.path, handler: () => undefined }).stop();
 });
 
+test('a stop while a claim is unanswered is bounded, and nothing is told afterwards', async () => {
+  const proxy = await Proxy.start(join(server.dir, 'silent.sock'), server.path);
+  const { dispatcher, of } = dispatch({ redis: proxy.path });
+  await until(() => dispatcher.healthy);
+  proxy.stall();
+  await sleep(300); // a claim is on its way
+  await dispatcher.stop({ graceMs: 0 });
+  const told = of.error?.length;
+  await proxy.close();
+  await sleep(100);
+  assert.is(of.error?.length, told);
+});
+
 test('several shards share the slots, and all of them are served', async () => {
   const many = new MessageQueueManager({ redis: server.path, shards: 5, prefix: 'bot' });
   const { of } = dispatch({ shards: 5, prefix: 'bot', concurrency: 2 });
   await many.enqueueMany(Array.from({ length: 100 }, (_, i) => ({ userId: i % 25, payload: i })));
   await until(() => of.completed?.length === 100);
   await many.close();
+});
+
+test('with fewer slots than shards every shard is served, also those that wait at the start', async () => {
+  const many = new MessageQueueManager({ redis: server.path, shards: 16, prefix: 'few' });
+  const { of, dispatcher } = dispatch({ shards: 16, prefix: 'few', concurrency: 2 });
+  await until(() => dispatcher.healthy);
+  await many.enqueueMany(Array.from({ length: 64 }, (_, i) => ({ userId: i, payload: i })));
+  await until(() => of.completed?.length === 64);
+  await many.close();
+});
+
+test('a settlement that cannot be made is given up with its lease, and the queue keeps the message', async () => {
+  await redis.set('dispatcher:dead', 'foreign');
+  let tries = 0;
+  const { of } = dispatch({
+    lockTimeoutMs: 300,
+    handler: () => {
+      if (++tries === 1) throw new Error('no');
+    },
+  });
+  await manager.enqueue('a', 1);
+  await until(() => of.completed?.length === 1);
+  const told = of.error!.length;
+  await sleep(1200); // beyond the longest pause before a repeat
+  assert.equal([of.error!.length, tries], [told, 2]);
+});
+
+for (const [what, thrown] of [
+  ['an unreadable error', Object.defineProperty(new Error(), 'message', { value: Object.create(null) })],
+  ['a RetryLater of no time', new RetryLater(5n as unknown as number)],
+  ['a RetryLater beyond all times', new RetryLater(999_999_999_999.5)],
+] as const) {
+  test(`a handler that throws ${what} has failed, and is tried again`, async () => {
+    const { of } = dispatch({
+      handler: (_, { attempt }) => {
+        if (attempt === 1) throw thrown;
+      },
+    });
+    await manager.enqueue('a', 1);
+    await until(() => of.completed?.length === 1);
+    assert.is(of.retried?.length, 1);
+  });
+}
+
+test('replies that the caller wants as strings are still read', async () => {
+  const { of } = dispatch({ redis: { path: server.path, stringNumbers: true }, lockTimeoutMs: 900, handler: () => sleep(1000) });
+  await manager.enqueue('a', 1);
+  await until(() => of.completed?.length === 1);
+  assert.is(of.lockLost, undefined);
 });
 
 test('hooks that fail are reported, and the message is handled all the same', async () => {

@@ -94,16 +94,12 @@ export function apply(state: State, call: Call, now: number): Reply {
   if (state.protocol !== undefined && call.version !== state.protocol) return { error: 'PROTOCOL' };
   if (call.script === 'claim') return claim(state, call, now);
   if ('producer' in call) return once(state, call, now);
-  const named = new Set<string>();
   return call.messages.map((message, i) => {
     const user = state.users.get(message.user)!;
-    const again = named.has(message.user);
-    named.add(message.user);
     if (user.record?.holder?.fence !== message.fence || user.record.holder.owner !== call.owner) return 0;
     if (call.script === 'renew') user.due = now + call.leaseMs;
     else if (call.script === 'release') release(user, call.messages[i]!, now);
     else if (call.script === 'retry') return retry(state, user, call.messages[i]!, now);
-    else if (again) return 0; // for the message behind it, nobody has a fence
     else ack(user, call.messages[i]!.gapMs, now);
     return 1;
   });

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -145,6 +146,18 @@ test('a server that is busy for a while is asked again, under the same number', 
   await loop;
   assert.is((await redis.get(await record()))!.split(' ')[0], '2');
   await patient.close();
+});
+
+test('a closed manager keeps no process alive', async () => {
+  const script = `const { MessageQueueManager } = require('./src');
+    const one = new MessageQueueManager({ redis: process.argv[1], timeoutMs: 86400000 });
+    one.enqueue('a', 1).then(() => one.close());
+    const other = new MessageQueueManager({ redis: '/nobody.sock', timeoutMs: 86400000 });
+    other.enqueue('a', 1).catch(() => undefined);
+    other.close();`;
+  const child = spawn(process.execPath, ['-r', 'ts-node/register', '-e', script, server.path], { cwd: join(__dirname, '..'), stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  assert.is(await Promise.race([ended, sleep(20_000, 'still there', { ref: false })]), 0);
 });
 
 test('a client that is told to go away loses nothing', async () => {
