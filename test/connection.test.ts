@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -76,6 +77,21 @@ test('a URL with a user, a password and a database reaches that database', async
   assert.is(await admin.llen('queue:a'), 1);
   await manager.close();
   await tcp.stop();
+});
+
+test('rediss:// is TLS: a server that is not trusted is refused, one of a known authority is served', async () => {
+  const pem = (name: string) => join(__dirname, 'tls', `${name}.pem`);
+  const files = ['--tls-cert-file', pem('cert'), '--tls-key-file', pem('key'), '--tls-ca-cert-file', pem('cert')];
+  const tls = await PrivateRedis.start(...files, '--tls-auth-clients', 'optional');
+  const port = 41_000 + (process.pid % 20_000);
+  await tls.client().config('SET', 'tls-port', String(port));
+  const url = `rediss://127.0.0.1:${port}/3`;
+  assert.equal(await codes(url), ['UNAVAILABLE', 'UNAVAILABLE']);
+  const redis = { host: '127.0.0.1', port, db: 3, tls: { ca: readFileSync(pem('cert')) } };
+  const manager = new MessageQueueManager({ redis });
+  assert.equal(await manager.enqueue('a', 1), { position: 1 });
+  await manager.close();
+  await tls.stop();
 });
 
 test('at maxmemory enqueue is refused with OUT_OF_MEMORY, and nothing is written', async () => {
