@@ -27,7 +27,7 @@ export class ClaimLoop {
   /** A claim is in flight. */
   claiming = false;
   /** Something may be due that was not asked for yet. */
-  hungry = true;
+  hungry = false;
   /** When the last claim succeeded, by the monotonic clock. */
   answeredAt = -Infinity;
   readonly #blocking: Connection;
@@ -46,11 +46,6 @@ export class ClaimLoop {
     this.#blocking = new Connection(source, WAIT_SOCKET_TIMEOUT_MS, (error) => this.host.report(error));
   }
 
-  /** Begins, with or without room. */
-  begin(): void {
-    void this.#claim(this.host.room());
-  }
-
   /** Claims if something may be due and there is room. */
   feed(): void {
     if (!this.hungry || this.claiming || this.host.stopping) return;
@@ -58,8 +53,8 @@ export class ClaimLoop {
     if (room > 0) void this.#claim(room);
   }
 
-  /** The interval, or the moment at which somebody is due. Without room it passes the wake-up on, and proves health. */
-  #tick(): void {
+  /** The start, the interval, or the moment at which somebody is due. Without room it passes the wake-up on, and proves health. */
+  tick(): void {
     if (!this.claiming && !this.host.stopping) void this.#claim(this.host.room());
   }
 
@@ -85,7 +80,7 @@ export class ClaimLoop {
     if (this.host.stopping) return;
     const room = this.host.room();
     const { intervalMs } = this.options;
-    this.#timer = setTimeout(() => this.#tick(), waitMs > 0 ? Math.min(waitMs, intervalMs) : intervalMs);
+    this.#timer = setTimeout(() => this.tick(), waitMs > 0 ? Math.min(waitMs, intervalMs) : intervalMs);
     if (this.hungry) this.host.plan();
     else if (room > 0) void this.#wait();
   }
@@ -105,7 +100,7 @@ export class ClaimLoop {
     }
     this.#waiting = false;
     if (this.claiming || this.host.stopping) return;
-    if (this.hungry) this.#tick();
+    if (this.hungry) this.tick();
     else if (this.host.room() > 0) void this.#wait();
   }
 

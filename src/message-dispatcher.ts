@@ -64,7 +64,7 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     this.#state = 'started';
     for (const { loop, leases } of this.#shards) {
       leases.start();
-      loop.begin();
+      loop.tick();
     }
   }
 
