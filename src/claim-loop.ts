@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Claim, type Commands, MAX_ITEMS } from './commands';
 import { Connection, type RedisSource } from './connection';
 import { fromRedis } from './errors';
+import { leaseEnd } from './leases';
 import { type Host, pauseBefore, untilAnswered } from './persist';
 
 /** Seconds of one BLPOP: long, since an idle server answers a timeout up to 0.1 s late. */
@@ -72,7 +73,7 @@ export class ClaimLoop {
     this.answeredAt = performance.now();
     this.#after = reply.claims.at(-1)?.fence ?? this.#after;
     this.hungry ||= reply.more;
-    for (const claim of reply.claims) this.take(claim, sent + leaseMs);
+    for (const claim of reply.claims) this.take(claim, leaseEnd(sent, leaseMs));
     this.#rest(reply.waitMs);
   }
 

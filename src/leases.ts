@@ -2,6 +2,14 @@ import { type Claim, type Commands, type Held, MAX_ITEMS } from './commands';
 import { fromRedis, type InturnError, LockLostError } from './errors';
 import { type Host, untilAnswered } from './persist';
 
+/**
+ * When a lease surely still runs until, by this process's monotonic clock. Redis reads its own clock in whole ms, rounded
+ * down: by ours a lease can end up to 1 ms early.
+ */
+export function leaseEnd(sent: number, leaseMs: number): number {
+  return sent + leaseMs - 1;
+}
+
 /** A message that this dispatcher holds, from its claim until it is settled or its handler has ended. */
 export class HeldMessage implements Held {
   readonly user: Buffer;
@@ -102,7 +110,7 @@ export class Leases {
       const message = messages[i]!;
       if (!this.#held.has(message) || message.lost) return; // settled meanwhile, or given up for lost
       if (!renewed) return this.#lose(message);
-      message.deadline = sent + this.leaseMs;
+      message.deadline = leaseEnd(sent, this.leaseMs);
       if (message.timer) this.#arm(message);
     });
   }
