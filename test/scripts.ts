@@ -25,7 +25,7 @@ export const FUTURE = 9e12;
 export type Reply = string | number | null | Reply[];
 type Arg = string | number;
 /** A string that expires: a producer's record, or (as a list) what an owner was given. */
-class Kept {
+export class Kept {
   constructor(readonly value: string | string[], readonly ttl: number) {}
 }
 export type State = Readonly<Record<string, string | string[] | Record<string, Arg> | Kept>>;

@@ -1,0 +1,28 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { format } from './vectors/define';
+import type { Vector } from './vectors';
+
+/** What is made from sources and committed: `npm run generate` writes it, and `generate.test.ts` proves it current. */
+
+const ROOT = join(__dirname, '..');
+
+interface Definitions {
+  readonly about: string;
+  readonly cases: readonly Vector[];
+}
+
+/** The files, by their path from the root. */
+export function generated(): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  for (const file of readdirSync(join(__dirname, 'vectors')).sort()) {
+    if (file === 'define.ts') continue;
+    const { about, cases } = require(join(__dirname, 'vectors', file)) as Definitions;
+    files.set(`lua/vectors/${file.replace('.ts', '.json')}`, format(about, cases));
+  }
+  return files;
+}
+
+if (require.main === module) {
+  for (const [file, content] of generated()) writeFileSync(join(ROOT, file), content);
+}
