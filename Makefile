@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 BIN := node_modules/.bin
 
-.PHONY: help demo test check bench bench-quick build clean redis
+.PHONY: help demo test check torture bench bench-quick build clean redis
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ test: node_modules redis ## Run all tests against a private Redis
 
 check: node_modules redis ## What CI runs: types, then the tests
 	@$(BIN)/tsc -p . && npm test --silent
+
+torture: node_modules redis ## Let everything fail under load, and check every promise (SECONDS=60 SEED=7 SEEDS=1 NEMESIS=kill,stall)
+	@SECONDS=$(SECONDS) SEED=$(SEED) SEEDS=$(SEEDS) NEMESIS=$(NEMESIS) $(BIN)/ts-node test/torture/main.ts
 
 bench: bench/node_modules redis ## Measure everything, beside other queues (under 20 minutes)
 	@$(BIN)/ts-node bench/main.ts full

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { check, complaint, type Law, waitsAfterKills } from './checker';
+import { check, complaint, type Law } from './checker';
 import { type Ending, type Entry, type Event, History, readHistories, type SETTLED } from './history';
+import { slowestRecovery, waitsAfterKills } from './waits';
 
 const LEASE_MS = 100;
 
@@ -19,6 +20,11 @@ const unknown = (at: number, seq: number) => by('p', at, { kind: 'unknown', ...m
 const dead = (at: number, seq: number) => by('fleet', at, { kind: 'dead', ...message(seq) });
 const killed = (at: number, process: string) => by(process, at, { kind: 'killed' });
 const stalled = (from: number, at: number, process: string) => by(process, at, { kind: 'stalled', from });
+const removed = (at: number, seq: number) => by('fleet', at, { kind: 'removed', ...message(seq) });
+const rollback = (from: number, at: number, durable = false) => by('fleet', at, { kind: 'rollback', from, durable });
+const stepped = (from: number, at: number) => by('fleet', at, { kind: 'stepped', from });
+const outage = (from: number, at: number) => by('fleet', at, { kind: 'outage', from });
+const left = (at: number) => by('fleet', at, { kind: 'left', user: 'u', key: 'queue:u' });
 const held = (at: number, process: string, n: number) => by(process, at, { kind: 'held', user: 'u', fence: fenceOf(n) });
 
 /** What dispatcher `process` sees of claim n. */
@@ -49,6 +55,10 @@ const CLEAN: Readonly<Record<string, readonly Entry[]>> = {
   'a kill after the ack, before its reply': [...enqueued(0, 1, 2), first.start(10), first.end(20), killed(21, 'a'), ...run(second, 30)],
   'unknown outcomes, one accepted and one not': [sent(0, 1), unknown(1, 1), sent(2, 2), unknown(3, 2), ...run(second, 20)],
   'a refused message that nobody handles': [sent(0, 1), refused(1, 1)],
+  'a message that was taken out on purpose': [...enqueued(0, 1), removed(5, 1)],
+  'a message that Redis may have forgotten': [...enqueued(0, 1), rollback(1, 2)],
+  'an ack that Redis may have forgotten': [...enqueued(0, 1, 2), ...run(first, 10), ...run(second, 20), rollback(15, 30), ...run(claim('b', 3, 1, 2), 40), ...run(claim('b', 4, 2), 50)],
+  'a claim that Redis may have forgotten': [...enqueued(0, 1), first.start(10), killed(11, 'a'), rollback(5, 20), ...run(claim('b', 2, 1), 30)],
   'an ack that came after the end of the lease': [...enqueued(0, 1), first.start(10), first.end(20), ...run(again, 130)],
 };
 
@@ -90,6 +100,13 @@ const BROKEN: readonly (readonly [name: string, law: Law, entries: readonly Entr
   ['a claim is handled twice', 'fence', [...enqueued(0, 1), first.start(10), killed(20, 'a'), ...run(claim('b', 1, 1, 2), 120)], [2, 4]],
   ['a message is handled after its end', 'doubled', [...enqueued(0, 1), ...run(first, 10), killed(17, 'a'), stalled(12, 300, 'a'), ...run(again, 300)], [2, 4, 7]],
   ['a message begins anew', 'doubled', [...enqueued(0, 1), first.start(10), killed(20, 'a'), ...run(claim('b', 2, 1), 120)], [2, 4]],
+  ['an overtaken holder settles what another one begins', 'stale', [...enqueued(0, 1), first.start(10), stalled(12, 300, 'a'), again.start(150), again.end(160), first.aborted(300), first.end(301), first.is(302, 'completed')], [2, 4, 8]],
+  ['a dead letter that no handler asked for', 'dead', [...enqueued(0, 1), first.start(10), first.end(20, 'failed'), first.is(21, 'deadLettered'), dead(90, 1)], [2, 5]],
+  ['a key is left', 'left', [...enqueued(0, 1), ...run(first, 10), left(90)], [5]],
+  ['a message is lost that was accepted before Redis forgot', 'lost', [...enqueued(0, 1), rollback(2, 5)], [1]],
+  ['a message is lost that was accepted after Redis forgot', 'lost', [rollback(0, 5), ...enqueued(6, 1)], [2]],
+  ['a durable message is lost', 'lost', [...enqueued(0, 1), rollback(0, 5, true)], [1]],
+  ['an ack from before Redis forgot comes back', 'doubled', [...enqueued(0, 1), ...run(first, 10), rollback(17, 30), ...run(claim('b', 2, 1), 40)], [2, 4, 6]],
   ['one message is two dead letters', 'doubled', [...enqueued(0, 1), dead(90, 1), dead(91, 1)], [2, 3]],
   ['a message is completed and dead-lettered', 'doubled', [...enqueued(0, 1), ...run(first, 10), dead(90, 1)], [4, 5]],
   ['a refused message is handled', 'refused', [sent(0, 1), refused(1, 1), ...run(first, 10)], [1, 2]],
@@ -120,6 +137,31 @@ for (const [name, told] of [['told in time', 140], ['stalled, and told when it r
     assert.equal(overlaps.map(({ law }) => law), ['exclusive']);
   });
 }
+
+const FORGOTTEN = { 'whose lease Redis forgot': rollback(5, 15), 'after a step of the clock': stepped(14, 15) };
+for (const [name, why] of Object.entries(FORGOTTEN)) {
+  test(`an overlap with a holder ${name} is reported by itself`, () => {
+    const entries = [...enqueued(0, 1), first.start(10), why, ...run(claim('b', 2, 1), 20), first.end(30)];
+    const { violations, overlaps } = check(entries.sort((a, b) => a.at - b.at), { leaseMs: LEASE_MS });
+    assert.equal([violations, overlaps.map(({ law }) => law)], [[], ['exclusive']]);
+  });
+}
+
+test('a signal may fire as late as its process could stall without being seen to', () => {
+  const entries = [...enqueued(0, 1, 2), first.start(10), ...run(second, 150), first.aborted(152), first.end(153)].sort((a, b) => a.at - b.at);
+  const laws = (lateMs: number) => check(entries, { leaseMs: LEASE_MS, lateMs }).violations.map(({ law }) => law);
+  assert.equal([laws(1), laws(2)], [['exclusive'], []]);
+});
+
+test('what Redis may have forgotten is counted', () => {
+  assert.is(check([...enqueued(0, 1, 2), rollback(1, 2), ...run(second, 20)], { leaseMs: LEASE_MS }).forgotten, 1);
+});
+
+test('the slowest recovery is the longest wait of a next message, without the time of outages', () => {
+  const entries = [...enqueued(0, 1, 2), ...run(first, 10), outage(20, 50), outage(40, 60), ...run(second, 100)];
+  assert.is(slowestRecovery(entries), 100 - 16 - 40);
+  assert.is(slowestRecovery([]), 0);
+});
 
 test('a complaint shows the first violations', () => {
   assert.is(complaint(check([], { leaseMs: LEASE_MS })), '');

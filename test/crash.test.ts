@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { check, complaint, waitsAfterKills } from './checker';
+import { check, complaint } from './checker';
 import { Fleet, type Worker } from './fleet';
 import { random } from './fleet-worker';
+import { waitsAfterKills } from './waits';
 
 const KILLS = 200;
 const STALLS = 20;

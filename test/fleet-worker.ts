@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RedisOptions } from 'ioredis';
 import {
   type InturnError, type MessageContext, MessageDispatcher, type MessageEvent, MessageQueueManager, Reject, RetryLater,
 } from '../src/index';
 import { type Ending, History, type MessageId, now, SETTLED } from './history';
 
 /** What a process of a fleet is told: as JSON, in its first argument. */
-export type Plan = { readonly name: string; readonly redis: string; readonly histories: string } & (ProducerPlan | DispatcherPlan);
+export type Plan = { readonly name: string; readonly redis: string | RedisOptions; readonly histories: string } & (ProducerPlan | DispatcherPlan);
+/** What a process of a fleet is told while it runs: to end, or to do nothing for so many ms, not even to answer. */
+export type Order = 'stop' | { readonly blockMs: number };
 
 /** Sends `count` messages, or as many as it can until it is stopped, and ends when all of them are answered. */
 export interface ProducerPlan {
@@ -25,6 +28,7 @@ export interface ProducerPlan {
   readonly rejected?: number;
   /** As in the manager. */
   readonly timeoutMs?: number;
+  readonly durability?: { readonly replicas: number; readonly timeoutMs: number };
 }
 
 /** Handles messages, as each of them says, until it is stopped. */
@@ -47,7 +51,8 @@ interface Body extends MessageId {
 
 const MAX_UNANSWERED = 500;
 const PULSE_MS = 20;
-const STALL_MS = 100;
+/** What is shorter is not written down. */
+export const STALL_MS = 100;
 
 /** Numbers from 0 to below 1, the same ones for the same seed (mulberry32). */
 export function random(seed: number): () => number {
@@ -172,20 +177,28 @@ function endingOf({ failures, notBefore, reject }: Body, attempt: number): Endin
   return reject ? 'rejected' : 'done';
 }
 
+/** Keeps the event loop from turning. */
+function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 async function main(): Promise<void> {
   const plan = JSON.parse(process.argv[2]!) as Plan;
   const history = new History(plan.histories, plan.name);
   history.write({ kind: 'begun', pid: process.pid });
   process.once('disconnect', () => process.exit(1)); // nobody is left to stop it
+  const stop = new Promise<void>((resolve) => {
+    process.on('message', (order: Order) => (order === 'stop' ? resolve() : block(order.blockMs)));
+  });
   if (plan.role === 'producer') {
     const producer = new Producer(plan, history);
-    process.once('message', () => producer.stop());
+    void stop.then(() => producer.stop());
     process.send!('ready');
     await producer.run();
   } else {
     const dispatcher = new Dispatcher(plan, history);
     process.send!('ready');
-    await new Promise((stop) => process.once('message', stop));
+    await stop;
     await dispatcher.stop();
   }
   process.exit(0);

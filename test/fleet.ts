@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildSync } from 'esbuild';
 import type { Redis } from 'ioredis';
-import type { DispatcherPlan, Plan, ProducerPlan } from './fleet-worker';
-import { type Entry, History, readHistories } from './history';
-import { PrivateRedis } from './redis';
+import type { DispatcherPlan, Order, Plan, ProducerPlan } from './fleet-worker';
+import { type Entry, type Event, History, readHistories } from './history';
+import { PrivateRedis, type Server } from './redis';
 
 /** A bound, not an expectation: the machine may be busy with other things. */
 const PATIENCE_MS = 60_000;
@@ -20,14 +20,15 @@ export interface Worker {
 }
 
 /** Producers and dispatchers, each a process of its own, and the Redis that they share. All end with the fleet. */
-export class Fleet {
+export class Fleet<S extends Server = PrivateRedis> {
   readonly client: Redis;
   readonly #workers: Worker[] = [];
   readonly #killed = new Set<ChildProcess>();
+  #started = 0;
   readonly #histories: string;
   readonly #own: History;
 
-  private constructor(readonly redis: PrivateRedis) {
+  private constructor(readonly redis: S) {
     this.#histories = join(redis.dir, 'histories');
     this.#own = new History(this.#histories, 'fleet');
     this.client = redis.client();
@@ -35,7 +36,11 @@ export class Fleet {
 
   /** @param settings of the Redis server, as arguments */
   static async start(...settings: string[]): Promise<Fleet> {
-    const redis = await PrivateRedis.start(...settings);
+    return Fleet.on(await PrivateRedis.start(...settings));
+  }
+
+  /** The server ends with the fleet. */
+  static async on<S extends Server>(redis: S): Promise<Fleet<S>> {
     try {
       await mkdir(join(redis.dir, 'histories'));
       await compile(redis.dir);
@@ -46,15 +51,21 @@ export class Fleet {
     }
   }
 
-  producer(plan: Omit<ProducerPlan, 'role'>): Promise<Worker> {
-    return this.#start({ role: 'producer', ...plan });
+  /** @param redis where it finds Redis, if not as everybody */
+  producer(plan: Omit<ProducerPlan, 'role'>, redis = this.redis.source): Promise<Worker> {
+    return this.#start({ role: 'producer', ...plan }, redis);
   }
 
-  dispatcher(plan: Omit<DispatcherPlan, 'role'>): Promise<Worker> {
-    return this.#start({ role: 'dispatcher', ...plan });
+  dispatcher(plan: Omit<DispatcherPlan, 'role'>, redis = this.redis.source): Promise<Worker> {
+    return this.#start({ role: 'dispatcher', ...plan }, redis);
   }
 
-  /** Kills a dispatcher, and writes down what Redis takes for held just afterwards. */
+  /** Writes down what was done to the fleet. */
+  note(event: Event): void {
+    this.#own.write(event);
+  }
+
+  /** Kills a worker, and writes down what Redis takes for held just afterwards. */
   async kill({ name, child, gone }: Worker): Promise<void> {
     this.#killed.add(child);
     this.#own.write({ kind: 'killed' }, { by: name });
@@ -73,9 +84,15 @@ export class Fleet {
     child.kill('SIGCONT');
   }
 
+  /** Keeps a worker's event loop from turning for a while, while its connections stay open. */
+  async block({ child }: Worker, ms: number): Promise<void> {
+    child.send({ blockMs: Math.round(ms) } satisfies Order);
+    await sleep(ms);
+  }
+
   /** Lets workers finish what they do, and waits for their end. */
   async stop(workers: readonly Worker[] = this.#workers): Promise<void> {
-    for (const { child } of workers) if (child.connected) child.send('stop');
+    for (const { child } of workers) if (child.connected) child.send('stop' satisfies Order);
     await this.ended(workers);
   }
 
@@ -115,9 +132,9 @@ export class Fleet {
     await this.redis.stop();
   }
 
-  async #start(role: ProducerPlan | DispatcherPlan): Promise<Worker> {
-    const name = `${role.role}-${this.#workers.length + 1}`;
-    const plan: Plan = { ...role, name, redis: this.redis.path, histories: this.#histories };
+  async #start(role: ProducerPlan | DispatcherPlan, redis: Plan['redis']): Promise<Worker> {
+    const name = `${role.role}-${++this.#started}`;
+    const plan: Plan = { ...role, name, redis, histories: this.#histories };
     const child = fork(join(this.redis.dir, 'test', 'fleet-worker.js'), [JSON.stringify(plan)], {
       execArgv: [],
       env: { ...process.env, NODE_V8_COVERAGE: undefined }, // what is killed writes none, and the rest would cost time

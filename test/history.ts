@@ -45,7 +45,17 @@ export type Event =
   /** A claim that Redis knew of just after this process was killed: its own, or that of a process that lives. */
   | ({ readonly kind: 'held' } & OfClaim)
   /** Found among the dead letters at the end. */
-  | ({ readonly kind: 'dead' } & OfMessage);
+  | ({ readonly kind: 'dead' } & OfMessage)
+  /** Taken out of its queue on purpose. */
+  | ({ readonly kind: 'removed' } & OfMessage)
+  /** Found in Redis at the end, though it should not be; the user may be empty. */
+  | { readonly kind: 'left'; readonly user: string; readonly key: string }
+  /** Redis was away, or could not be reached, between `from` and this entry. */
+  | { readonly kind: 'outage'; readonly from: number }
+  /** Redis may have forgotten what it did between `from` and this entry; `durable`: but no message that it accepted. */
+  | { readonly kind: 'rollback'; readonly from: number; readonly durable: boolean }
+  /** Redis's clock was moved between `from` and this entry. */
+  | { readonly kind: 'stepped'; readonly from: number };
 
 /** An event, when it was (ms of the machine's monotonic clock, the same for all processes), and in which process. */
 export type Entry = Event & { readonly at: number; readonly by: string };

@@ -1,7 +1,7 @@
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 
-/** A network between a client and its Redis, over unix sockets, that can fail in chosen ways. */
+/** A network between a client and its Redis, over a unix socket or TCP, that can fail in chosen ways. */
 export class Proxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [client: Socket, redis: Socket]>();
@@ -14,18 +14,26 @@ export class Proxy {
   /** Replies that were lost on purpose. */
   lost = 0;
 
-  private constructor(readonly path: string, private readonly target: string) {
+  private constructor(readonly path: string, public target: string) {
     this.#server = createServer((client) => this.#connect(client));
   }
 
-  static async start(path: string, target: string): Promise<Proxy> {
-    const proxy = new Proxy(path, target);
+  /** @param path of a unix socket, or 0: any port of this machine */
+  static async start(path: string | 0, target: string): Promise<Proxy> {
+    const proxy = new Proxy(String(path || ''), target);
     await proxy.open();
     return proxy;
   }
 
+  /** As the `redis` option of a manager or dispatcher. */
+  get source(): string {
+    const address = this.#server.address() as AddressInfo | string;
+    return typeof address === 'string' ? address : `redis://127.0.0.1:${address.port}`;
+  }
+
   async open(): Promise<void> {
-    this.#server.listen(this.path);
+    if (this.path) this.#server.listen(this.path);
+    else this.#server.listen(0, '127.0.0.1');
     await once(this.#server, 'listening');
   }
 

@@ -4,10 +4,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
+
+/** Where the processes of a test find their Redis, whatever it consists of. */
+export interface Server {
+  /** A folder of its own; deleted with it. */
+  readonly dir: string;
+  /** As the `redis` option of a manager or dispatcher. */
+  readonly source: string | RedisOptions;
+  /** A client that is closed with the server. */
+  client(): Redis;
+  stop(): Promise<void>;
+}
 
 /** A Redis of the test's own, on a unix socket in a folder of its own. */
-export class PrivateRedis {
+export class PrivateRedis implements Server {
   #process: ChildProcess | undefined;
   readonly #clients: Redis[] = [];
 
@@ -19,12 +30,14 @@ export class PrivateRedis {
     return redis;
   }
 
-  /** Where it listens, as the `redis` option of a manager or dispatcher. */
   get path(): string {
     return join(this.dir, 'redis.sock');
   }
 
-  /** A client that is closed with the server. */
+  get source(): string {
+    return this.path;
+  }
+
   client(): Redis {
     const client = new Redis(this.path, { retryStrategy: () => 20, maxRetriesPerRequest: null });
     client.on('error', () => undefined); // a server that is down on purpose; the commands themselves report
