@@ -96,7 +96,10 @@ pub struct CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "{} (sent {} times)", self.error, self.sends)
+        match self.sends {
+            0 | 1 => self.error.fmt(formatter),
+            sends => write!(formatter, "{} (sent {sends} times)", self.error),
+        }
     }
 }
 

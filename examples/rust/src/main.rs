@@ -114,6 +114,9 @@ fn run_consumer(flags: &Flags) -> Result<ExitCode> {
     let handler = move |message: &Message| {
         tell("start", &label, message, json!({}));
         thread::sleep(work);
+        if !message.lease.is_held() {
+            return Err(Failure::Retry("the lease ended".into())); // somebody else may handle it by now
+        }
         tell("end", &label, message, json!({}));
         if message.attempts == 1 && percent() < fail_percent {
             return Err(Failure::Retry("told to fail".into()));
