@@ -27,30 +27,32 @@ for i = 1, count do
 end
 
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)) -- text: written out once, not per user
+local record, holder = '- - 0 ' .. now, ' ' .. owner .. ' '
 redis.call('ZCARD', active) -- a foreign type fails here, before the first write
 local records, lengths, seen = redis.call('HMGET', claims, unpack(users)), {}, {}
-for i, user in ipairs(users) do
-  local claim = ARGV[3 * i + 1] .. ' ' .. owner .. ' '
-  if not seen[user] and records[i] and string.sub(records[i], 1, #claim) == claim then
+for i = 1, count do
+  local user, claim = users[i], ARGV[3 * i + 1] .. holder
+  if records[i] and not seen[user] and string.find(records[i], claim, 1, true) == 1 then
     local length = redis.pcall('LLEN', KEYS[3 + i])
     lengths[i], seen[user] = type(length) == 'number' and length or 0, true
   end
 end
 
 -- LPOP and HDEL come first: Redis allows them when memory is full, and then the rest too.
-local replies, gone, idle, scores, settled = {}, {''}, {}, {}, {}
-for i, user in ipairs(users) do
-  local length = lengths[i]
+local replies, gone, idle, scores, settled, left = {}, {''}, {}, {}, {}, 0
+for i = 1, count do
+  local user, length, gap = users[i], lengths[i], gaps[i]
   replies[i] = length and 1 or 0
   if length and length > 0 then redis.call('LPOP', KEYS[3 + i]) end
   if length and length > 1 then
-    settled[#settled + 1], settled[#settled + 2] = user, '- - 0 ' .. now
+    left = left + 1
+    settled[2 * left - 1], settled[2 * left] = user, record
   elseif length then
     gone[#gone + 1] = user
   end
-  if length and (length > 1 or gaps[i] > 0) then
-    scores[#scores + 1], scores[#scores + 2] = now + gaps[i], user
+  if length and (length > 1 or gap > 0) then
+    scores[#scores + 1], scores[#scores + 2] = gap > 0 and now + gap or now, user
   elseif length then
     idle[#idle + 1] = user
   end
@@ -58,5 +60,5 @@ end
 if #gone > 1 then redis.call('HDEL', claims, unpack(gone)) end
 if #idle > 0 then redis.call('ZREM', active, unpack(idle)) end
 if #scores > 0 then redis.call('ZADD', active, unpack(scores)) end
-if #settled > 0 then redis.call('HSET', claims, unpack(settled)) end
+if left > 0 then redis.call('HSET', claims, unpack(settled)) end
 return replies

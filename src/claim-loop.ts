@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Claim, type Commands, MAX_ITEMS } from './commands';
+import type { Claim, Commands } from './commands';
 import { Connection, type RedisSource } from './connection';
 import { fromRedis } from './errors';
 import { leaseEnd } from './leases';
@@ -8,6 +8,8 @@ import { type Host, pauseBefore, untilAnswered } from './persist';
 /** Seconds of one BLPOP: long, since an idle server answers a timeout up to 0.1 s late. */
 const WAIT_SECONDS = 5;
 const WAIT_SOCKET_TIMEOUT_MS = 10_000;
+/** Messages of one claim: few enough that their handlers begin while Redis works on the next one. */
+const CLAIM_ITEMS = 64;
 
 /** A dispatcher, as its claim loops see it. */
 export interface Slots extends Host {
@@ -23,7 +25,7 @@ export interface Slots extends Host {
  * a wake-up, for the next user to be due, and never longer than the interval.
  */
 export class ClaimLoop {
-  /** Slots that the claim in flight asks for. */
+  /** Slots that are taken for the claim in flight, and for messages that were claimed but not handed on yet. */
   asked = 0;
   /** A claim is in flight. */
   claiming = false;
@@ -63,22 +65,27 @@ export class ClaimLoop {
     clearTimeout(this.#timer);
     this.hungry = false;
     this.claiming = true;
-    this.asked = Math.min(limit, MAX_ITEMS);
+    const ask = Math.min(limit, CLAIM_ITEMS);
+    this.asked += ask;
     const sent = performance.now();
     const { owner, leaseMs } = this.options;
-    const reply = await untilAnswered(this.host, () => this.commands.claim(owner, this.#after, this.asked, leaseMs));
+    const reply = await untilAnswered(this.host, () => this.commands.claim(owner, this.#after, ask, leaseMs));
     this.claiming = false;
-    this.asked = 0;
+    this.asked -= ask;
     if (!reply) return;
     this.answeredAt = performance.now();
     this.#after = reply.claims.at(-1)?.fence ?? this.#after;
     this.hungry ||= reply.more;
+    const given = reply.claims.length;
+    this.asked += given;
+    this.feed(); // Redis works on the next claim while the handlers of this one begin
+    this.asked -= given;
     for (const claim of reply.claims) this.take(claim, leaseEnd(sent, leaseMs));
     this.#rest(reply.waitMs);
   }
 
   #rest(waitMs: number): void {
-    if (this.host.stopping) return;
+    if (this.claiming || this.host.stopping) return;
     const room = this.host.room();
     const { intervalMs } = this.options;
     this.#timer = setTimeout(() => this.tick(), waitMs > 0 ? Math.min(waitMs, intervalMs) : intervalMs);

@@ -268,15 +268,15 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
   'claim does not ask for the pause of a user': [['claim', "redis.call('HMGET', paused, unpack(users))", '{}']],
   'claim does not ask for the pause of all': [['claim', "pausing and redis.call('HEXISTS', paused, '') == 1", 'false']],
   'ack does not ask for the fence': [
-    ['ack', 'string.sub(records[i], 1, #claim) == claim', "string.find(records[i], ' ' .. owner .. ' ', 1, true)"],
+    ['ack', 'string.find(records[i], claim, 1, true) == 1', 'string.find(records[i], holder, 1, true)'],
   ],
   'ack does not ask for the owner': [['ack', "' ' .. owner .. ' '", "' '"]],
   'ack takes a part of an owner for the owner': [['ack', "' ' .. owner .. ' '", "' ' .. owner"]],
-  'ack removes two messages for one that is named twice': [['ack', 'if not seen[user] and', 'if']],
+  'ack removes two messages for one that is named twice': [['ack', ' and not seen[user]', '']],
   'ack refuses after the end of the lease': [
-    ['ack', 'if not seen[user] and', "if (tonumber(redis.call('ZSCORE', active, user)) or 0) > now and not seen[user] and"],
+    ['ack', 'not seen[user]', "(tonumber(redis.call('ZSCORE', active, user)) or 0) > tonumber(now) and not seen[user]"],
   ],
-  'ack forgets the gap': [['ack', 'now + gaps[i], user', 'now, user']],
+  'ack forgets the gap': [['ack', 'gap > 0 and now + gap or now', 'now']],
   'retry sends a message to the tail': [
     ['retry', 'if replies[i] == 1 then', `if replies[i] == 1 then
       if plan.more then redis.call('RPUSH', KEYS[4 + 2 * i], redis.call('LPOP', KEYS[4 + 2 * i])) end`],
