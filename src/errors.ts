@@ -30,7 +30,7 @@ export class UnavailableError extends InturnError { readonly code = 'UNAVAILABLE
 export class ClosedError extends InturnError { readonly code = 'CLOSED'; }
 /** Redis refused the user name or the password, or asked for one. */
 export class AuthError extends InturnError { readonly code = 'AUTH'; }
-/** The Redis user may not run this command or touch this key. */
+/** The Redis user lacks a command or key that the README lists. Without a command, a script can have been run in part. */
 export class ForbiddenError extends InturnError { readonly code = 'FORBIDDEN'; }
 /** This Redis is a read-only replica. Nothing was written. */
 export class ReadOnlyError extends InturnError { readonly code = 'READONLY'; }
@@ -70,6 +70,7 @@ const REPLIES: Readonly<Record<string, (() => InturnError) | undefined>> = {
 /** The first word of an error reply; Redis 6.2 puts the word of a failure inside a script further back. */
 export function replyWord(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== 'ReplyError') return undefined;
+  if (error.message.includes("user executing the script can't")) return 'NOPERM'; // so says Redis before 7.2
   const word = /^[A-Z]+/.exec(error.message)?.[0] ?? 'ERR';
   return word === 'ERR' ? (/: -?([A-Z]{3,}) /.exec(error.message)?.[1] ?? word) : word;
 }

@@ -79,17 +79,41 @@ test('a URL with a user, a password and a database reaches that database', async
   await tcp.stop();
 });
 
-test('rediss:// is TLS: a server that is not trusted is refused, one of a known authority is served', async () => {
-  const pem = (name: string) => join(__dirname, 'tls', `${name}.pem`);
+const pem = (name: string): string => join(__dirname, 'tls', `${name}.pem`);
+
+/** A Redis that speaks TLS only, at a port of its own. */
+async function startTls(clients: 'yes' | 'optional'): Promise<{ readonly tls: PrivateRedis; readonly port: number }> {
   const files = ['--tls-cert-file', pem('cert'), '--tls-key-file', pem('key'), '--tls-ca-cert-file', pem('cert')];
-  const tls = await PrivateRedis.start(...files, '--tls-auth-clients', 'optional');
-  const port = 41_000 + (process.pid % 20_000);
+  const tls = await PrivateRedis.start(...files, '--tls-auth-clients', clients);
+  const port = 41_000 + (process.pid % 10_000) + (clients === 'yes' ? 10_000 : 0);
   await tls.client().config('SET', 'tls-port', String(port));
-  const url = `rediss://127.0.0.1:${port}/3`;
-  assert.equal(await codes(url), ['UNAVAILABLE', 'UNAVAILABLE']);
+  return { tls, port };
+}
+
+test('rediss:// is TLS: a server that is not trusted is refused, one of a known authority is served', async () => {
+  const { tls, port } = await startTls('optional');
+  assert.equal(await codes(`rediss://127.0.0.1:${port}/3`), ['UNAVAILABLE', 'UNAVAILABLE']);
   const redis = { host: '127.0.0.1', port, db: 3, tls: { ca: readFileSync(pem('cert')) } };
   const manager = new MessageQueueManager({ redis });
   assert.equal(await manager.enqueue('a', 1), { position: 1 });
+  await manager.close();
+  await tls.stop();
+});
+
+test('a server that asks for a client certificate is UNAVAILABLE without one, and serves both ends with one', async () => {
+  const { tls, port } = await startTls('yes');
+  const trusted = { ca: readFileSync(pem('cert')) };
+  assert.equal(await codes({ host: '127.0.0.1', port, tls: trusted }), ['UNAVAILABLE', 'UNAVAILABLE']);
+  const redis = {
+    host: '127.0.0.1', port, tls: { ...trusted, cert: readFileSync(pem('client-cert')), key: readFileSync(pem('client-key')) },
+  };
+  const manager = new MessageQueueManager({ redis });
+  const handled: unknown[] = [];
+  const dispatcher = new MessageDispatcher<unknown>({ redis, handler: (body) => handled.push(body) });
+  dispatcher.start();
+  await manager.enqueue('a', 1);
+  await until(() => handled.length === 1);
+  await dispatcher.stop();
   await manager.close();
   await tls.stop();
 });
