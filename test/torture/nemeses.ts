@@ -1,10 +1,25 @@
+import { execFileSync } from 'node:child_process';
 import { PrivateRedis } from '../redis';
+import type { Fault } from './fault';
 import { PROCESS_FAULTS } from './process';
 import { type Nemesis, nemesis } from './run';
+import { FORGETFUL_CRASH, SERVER_FAULTS } from './server';
 
-const AOF = ['--appendonly', 'yes', '--appendfsync', 'always'];
+/** DEBUG is allowed as such before Redis 7, and a setting from then on. */
+function debugging(): string[] {
+  const [, major] = /v=(\d+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))!;
+  return Number(major) < 7 ? [] : ['--enable-debug-command', 'yes'];
+}
+
+const start = (appendfsync: 'always' | 'everysec') => (): Promise<PrivateRedis> => (
+  PrivateRedis.start('--appendonly', 'yes', '--appendfsync', appendfsync, '--maxmemory-policy', 'noeviction', ...debugging())
+);
+
+const alone = (fault: Fault<PrivateRedis>) => nemesis({ name: fault.name, server: start('always'), faults: [fault] });
 
 /** Every nemesis: each fault alone, then all that go together. */
-export const NEMESES: readonly Nemesis[] = PROCESS_FAULTS.map((fault) => (
-  nemesis({ name: fault.name, server: () => PrivateRedis.start(...AOF), faults: [fault] })
-));
+export const NEMESES: readonly Nemesis[] = [
+  ...[...PROCESS_FAULTS, ...SERVER_FAULTS].map(alone),
+  nemesis({ name: FORGETFUL_CRASH.name, server: start('everysec'), faults: [FORGETFUL_CRASH] }),
+  nemesis({ name: 'together', server: start('always'), faults: [...PROCESS_FAULTS, ...SERVER_FAULTS] }),
+];
