@@ -1,21 +1,26 @@
-import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createConnection, createServer, type Server } from 'node:net';
 import { once } from 'node:events';
+import { Link } from './link';
 
 /** A network between a client and its Redis, over a unix socket or TCP, that can fail in chosen ways. */
 export class Proxy {
   readonly #server: Server;
-  readonly #pairs = new Set<readonly [client: Socket, redis: Socket]>();
+  readonly #links = new Set<Link>();
   #lossy: string | undefined;
+  #deaf: string | undefined;
   #stalled = false;
+  #paused = false;
+  #lagMs = 0;
   /** What a reply says instead of what Redis said; of the same length. */
   rewrite: readonly [from: string, to: string] | undefined;
-  /** How many ms every reply takes longer. */
-  lagMs = 0;
+  /** Told of everything that a client wrote and Redis got. */
+  onRequest: ((data: Buffer, link: Link) => void) | undefined;
   /** Replies that were lost on purpose. */
   lost = 0;
 
+  /** @param target the socket of a Redis; may be changed for connections to come */
   private constructor(readonly path: string, public target: string) {
-    this.#server = createServer((client) => this.#connect(client));
+    this.#server = createServer((client) => this.#connect(new Link(client, createConnection(this.target))));
   }
 
   /** @param path of a unix socket, or 0: any port of this machine */
@@ -37,20 +42,53 @@ export class Proxy {
     await once(this.#server, 'listening');
   }
 
+  /** How many ms every reply takes longer. */
+  set lagMs(ms: number) {
+    this.#lagMs = ms;
+    for (const link of this.#links) link.lagMs = ms;
+  }
+
   /** The next request that holds this text is carried out, and its connection breaks before the reply. */
   loseReplyTo(text: string): void {
     this.#lossy = text;
   }
 
+  /** The next request that holds this text does not reach Redis: its connection breaks before. */
+  loseRequest(text: string): void {
+    this.#deaf = text;
+  }
+
   /** Nothing passes any more, and nobody is told. */
   stall(): void {
     this.#stalled = true;
+    this.halfOpen();
+  }
+
+  /** Nothing passes over the connections that there are, and nobody is told; new ones work. */
+  halfOpen(): void {
+    for (const link of this.#links) link.dead = true;
+  }
+
+  /** Nothing passes until `resume`; then all of it does. */
+  pause(): void {
+    this.#paused = true;
+    for (const link of this.#links) link.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (const link of this.#links) link.resume();
   }
 
   /** Breaks every connection; new ones are made anew, unless `closed`. */
   cut(): void {
     this.#stalled = false;
-    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+    for (const link of this.#links) link.cut();
+  }
+
+  /** As `cut`, rudely. */
+  reset(): void {
+    for (const link of this.#links) link.reset();
   }
 
   /** Nobody can connect until `open`. */
@@ -61,33 +99,35 @@ export class Proxy {
     await closed;
   }
 
-  #connect(client: Socket): void {
-    const redis = createConnection(this.target);
-    const pair = [client, redis] as const;
-    this.#pairs.add(pair);
-    let losing = false;
-    client.on('data', (data) => {
-      if (this.#stalled) return;
-      if (this.#lossy !== undefined && data.includes(this.#lossy)) {
-        this.#lossy = undefined;
-        losing = true;
-      }
-      redis.write(data);
-    });
-    redis.on('data', (raw) => {
-      const data = this.rewrite ? Buffer.from(raw.toString('latin1').replaceAll(...this.rewrite), 'latin1') : raw;
-      if (losing) {
-        this.lost++;
-        client.destroy();
-      } else if (this.lagMs > 0) setTimeout(() => client.write(data), this.lagMs);
-      else if (!this.#stalled) client.write(data);
-    });
-    for (const socket of pair) {
-      socket.on('error', () => undefined); // the other side learns it from the close
-      socket.on('close', () => {
-        this.#pairs.delete(pair);
-        for (const one of pair) one.destroy();
-      });
+  #connect(link: Link): void {
+    this.#links.add(link);
+    link.dead = this.#stalled;
+    link.lagMs = this.#lagMs;
+    link.client.on('close', () => this.#links.delete(link));
+    link.client.on('data', (data) => this.#request(link, data));
+    link.redis.on('data', (data) => this.#reply(link, data));
+    if (this.#paused) link.pause();
+  }
+
+  #request(link: Link, data: Buffer): void {
+    if (link.dead) return;
+    if (this.#deaf !== undefined && data.includes(this.#deaf)) {
+      this.#deaf = undefined;
+      return link.cut();
     }
+    if (this.#lossy !== undefined && data.includes(this.#lossy)) {
+      this.#lossy = undefined;
+      link.losing = true;
+    }
+    link.request(data);
+    this.onRequest?.(data, link);
+  }
+
+  #reply(link: Link, raw: Buffer): void {
+    if (link.losing) {
+      if (!link.client.destroyed) this.lost++;
+      return void link.client.destroy();
+    }
+    link.reply(this.rewrite ? Buffer.from(raw.toString('latin1').replaceAll(...this.rewrite), 'latin1') : raw);
   }
 }

@@ -1,6 +1,7 @@
 import { Fleet, type Worker } from '../fleet';
 import type { DispatcherPlan, ProducerPlan } from '../fleet-worker';
 import { Proxy } from '../proxy';
+import { Replayer } from './replayer';
 import type { Server } from '../redis';
 
 /** Short, so that many of them end in a run. */
@@ -33,6 +34,7 @@ export interface Player {
 export class Arena<S extends Server> {
   readonly #players: Player[] = [];
   #seed: number;
+  #replayer: Replayer | undefined;
 
   private constructor(readonly fleet: Fleet<S>, private readonly setting: Setting) {
     this.#seed = setting.seed * 1000;
@@ -57,6 +59,17 @@ export class Arena<S extends Server> {
     return this.#players.filter(({ role }) => role === 'producer').map(({ worker }) => worker);
   }
 
+  /** The networks of all processes. */
+  get proxies(): Proxy[] {
+    return this.#players.flatMap(({ proxy }) => proxy ?? []);
+  }
+
+  /** What goes over these networks, to be sent again. */
+  get replayer(): Replayer {
+    if (!this.#replayer) throw new TypeError('there is no network to listen to');
+    return this.#replayer;
+  }
+
   /** One of the processes that run; most of them are dispatchers. */
   pick(draw: () => number): Player {
     return this.#players[Math.floor(draw() * this.#players.length)]!;
@@ -70,6 +83,7 @@ export class Arena<S extends Server> {
   }
 
   async close(): Promise<void> {
+    this.#replayer?.close();
     await Promise.all(this.#players.map(({ proxy }) => proxy?.close()));
     await this.fleet[Symbol.asyncDispose]();
   }
@@ -77,11 +91,18 @@ export class Arena<S extends Server> {
   async #add(role: Player['role']): Promise<void> {
     const { proxied, durability } = this.setting;
     const { source } = this.redis;
-    const proxy = proxied && typeof source === 'string' ? await Proxy.start(0, source) : undefined;
+    const proxy = proxied && typeof source === 'string' ? await this.#network(source) : undefined;
     const where = proxy?.source ?? source;
     const worker = await (role === 'dispatcher'
       ? this.fleet.dispatcher(DISPATCHER, where)
       : this.fleet.producer({ ...PRODUCER, seed: this.#seed++, durability }, where));
     this.#players.push({ worker, role, proxy });
+  }
+
+  async #network(source: string): Promise<Proxy> {
+    const proxy = await Proxy.start(0, source);
+    this.#replayer ??= new Replayer(source);
+    this.#replayer.listen(proxy);
+    return proxy;
   }
 }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { PrivateRedis } from '../redis';
 import type { Fault } from './fault';
+import { NETWORK_FAULTS } from './network';
 import { PROCESS_FAULTS } from './process';
 import { type Nemesis, nemesis } from './run';
 import { FORGETFUL_CRASH, SERVER_FAULTS } from './server';
@@ -15,11 +16,16 @@ const start = (appendfsync: 'always' | 'everysec') => (): Promise<PrivateRedis> 
   PrivateRedis.start('--appendonly', 'yes', '--appendfsync', appendfsync, '--maxmemory-policy', 'noeviction', ...debugging())
 );
 
-const alone = (fault: Fault<PrivateRedis>) => nemesis({ name: fault.name, server: start('always'), faults: [fault] });
+const alone = (fault: Fault<PrivateRedis>) => nemesis({
+  name: fault.name, server: start('always'), faults: [fault], proxied: fault.target === 'network',
+});
+
+/** Faults after which every law holds. */
+const STRICT = [...PROCESS_FAULTS, ...SERVER_FAULTS, ...NETWORK_FAULTS];
 
 /** Every nemesis: each fault alone, then all that go together. */
 export const NEMESES: readonly Nemesis[] = [
-  ...[...PROCESS_FAULTS, ...SERVER_FAULTS].map(alone),
+  ...STRICT.map(alone),
   nemesis({ name: FORGETFUL_CRASH.name, server: start('everysec'), faults: [FORGETFUL_CRASH] }),
-  nemesis({ name: 'together', server: start('always'), faults: [...PROCESS_FAULTS, ...SERVER_FAULTS] }),
+  nemesis({ name: 'together', server: start('always'), faults: STRICT, proxied: true }),
 ];
