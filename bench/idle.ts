@@ -27,7 +27,7 @@ async function postpone(url: string, prefix: string, users: number, how: Waiting
   let after = '0';
   for (let from = 0; from < users; from += 250) {
     call.n++;
-    await commands.enqueue(call, 1e9, all.slice(from, from + 250).map((user) => ({ user, payload: '{}' })));
+    await commands.enqueue(call, { maxLength: 1e9, windowMs: 0 }, all.slice(from, from + 250).map((user) => ({ user, id: '', payload: '{}' })));
     const { claims } = await commands.claim(OWNER, after, 250, HOUR_MS);
     after = claims.at(-1)?.fence ?? after;
     const held = claims.map(({ user, fence }) => ({ user, fence, delayMs: HOUR_MS }));

@@ -53,7 +53,7 @@ class Pass {
   async #enqueue(): Promise<void> {
     for (const users of chunks(this.#users, this.batch)) {
       this.#call.n++;
-      await this.#commands.enqueue(this.#call, 1e9, users.map((user) => ({ user, payload: PAYLOAD })));
+      await this.#commands.enqueue(this.#call, { maxLength: 1e9, windowMs: 0 }, users.map((user) => ({ user, id: '', payload: PAYLOAD })));
     }
   }
 

@@ -3,6 +3,8 @@
 -- ARGV   version, n 1.. (number of this call, as in enqueue), ttl 1.. (ms that the producer's record is kept), user
 -- REPLY  how many messages were deleted
 -- ERRORS ARGUMENT PROTOCOL STALE EXPIRED
+--
+-- A gap that runs since the user's last message was settled is kept; claim removes it when it has passed.
 
 local protocol, active, claims, producer, queue = unpack(KEYS)
 local version, n, ttl, user = unpack(ARGV)
@@ -24,9 +26,12 @@ if m == n then return tonumber(stored) end
 if m and n < m then return redis.error_reply('STALE a later call of this producer has run') end
 if not m and n > 1 then return redis.error_reply('EXPIRED this producer is not known: take a new id and n = 1') end
 
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local record = redis.call('HGET', claims, user)
 local held = record and string.sub(record, 1, 1) ~= '-'
-redis.call('ZCARD', active) -- a foreign type fails here, before the first write
+local due = tonumber(redis.call('ZSCORE', active, user))
+local gap = due and due > now and due < math.huge and (not record or string.find(record, '^%- %- 0 %d'))
 local length = redis.pcall('LLEN', queue)
 length = type(length) == 'number' and length or 0
 local dropped = held and math.max(0, length - 1) or length
@@ -36,7 +41,7 @@ if dropped > 0 then
   if held then redis.call('LTRIM', queue, 0, 0) else redis.call('DEL', queue) end
 end
 if not held then
-  redis.call('ZREM', active, user)
+  if not gap then redis.call('ZREM', active, user) end
   redis.call('HDEL', claims, user)
 end
 return dropped

@@ -2,7 +2,7 @@
 -- KEYS   protocol string, paused hash, active zset, wake list, producer string
 -- ARGV   version, n 1.. (number of this call, as in enqueue), ttl 1.. (ms that the producer's record is kept),
 --        user ('': the pause of all; users that are paused by themselves stay so)
--- REPLY  1 resumed; 0 was not paused
+-- REPLY  1 resumed; 0 was not paused, or no longer
 -- ERRORS ARGUMENT PROTOCOL STALE EXPIRED
 
 local protocol, paused, active, wake, producer = unpack(KEYS)
@@ -27,8 +27,10 @@ if not m and n > 1 then return redis.error_reply('EXPIRED this producer is not k
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local reply, awake = redis.call('HEXISTS', paused, user), redis.call('LLEN', wake) > 0
-local parked = tonumber(redis.call('ZSCORE', active, user) or 0) == math.huge
+local pause, awake = redis.call('HGET', paused, user), redis.call('LLEN', wake) > 0
+local reply = pause and (tonumber(string.match(pause, '^(%d+) ')) or math.huge) > now and 1 or 0
+local score = tonumber(redis.call('ZSCORE', active, user) or 0)
+local parked = score == math.huge or score % 1 > 0 -- a score that claim gave to a paused user
 
 redis.call('SET', producer, n .. ' ' .. reply, 'PX', tonumber(ttl)) -- refused when memory is full: nothing was done
 redis.call('HDEL', paused, user)

@@ -66,7 +66,7 @@ for i, user in ipairs(users) do
     local about = '{"reason":' .. reason .. ',"attempts":' .. plan.attempts .. ',"at":' .. now .. '}'
     redis.call('RPUSH', KEYS[5 + 2 * i], about .. '\n' .. redis.call('LPOP', KEYS[4 + 2 * i]))
     redis.call('SADD', dead, user)
-    if ARGV[6 * i + 1] == 'park' then redis.call('HSET', paused, user, ARGV[6 * i + 2]) end
+    if ARGV[6 * i + 1] == 'park' then redis.call('HSET', paused, user, '- ' .. ARGV[6 * i + 2]) end
     if plan.more then
       redis.call('HSET', claims, user, '- - 0 ' .. now)
       redis.call('ZADD', active, now, user)

@@ -48,6 +48,20 @@ export interface Release extends Held {
   readonly paced: boolean;
 }
 
+/** A message that is enqueued or scheduled. */
+export interface NewMessage {
+  readonly user: string;
+  /** The caller's own; '': none. */
+  readonly id: string;
+  readonly payload: string;
+}
+
+export interface QueueLimits {
+  readonly maxLength: number;
+  /** ms for which ids are remembered. */
+  readonly windowMs: number;
+}
+
 /** What a manager gives with every numbered call of its own. */
 export interface CallNumber {
   readonly producer: string;
@@ -67,17 +81,17 @@ export class Commands {
     for (const [name, lua] of Object.entries(LUA)) client.defineCommand(`inturn_${name}`, { lua });
   }
 
-  async enqueue(call: CallNumber, maxLength: number, messages: readonly { user: string; payload: string }[]): Promise<number[]> {
-    const { active, wake } = this.keys;
+  async enqueue(call: CallNumber, limits: QueueLimits, messages: readonly NewMessage[]): Promise<number[]> {
+    const { active, wake, seen } = this.keys;
     const queues = messages.map(({ user }) => this.keys.queue(user));
-    const pairs = messages.flatMap(({ user, payload }) => [user, payload]);
-    const reply = await this.#numbered('enqueue', call, [active, wake], queues, [maxLength, ...pairs]);
+    const args = messages.flatMap(({ user, id, payload }) => [user, id, payload]);
+    const reply = await this.#numbered('enqueue', call, [active, wake, seen], queues, [limits.maxLength, limits.windowMs, ...args]);
     return String(reply).split(' ').map(Number);
   }
 
   async claim(owner: string, after: string, limit: number, leaseMs: number): Promise<Claims> {
-    const { active, claims, fence, paused, wake, root } = this.keys;
-    const keys = [active, claims, fence, paused, wake, this.keys.owner(owner), root];
+    const { active, claims, fence, paused, wake, rate, scheduled, root, schedules } = this.keys;
+    const keys = [active, claims, fence, paused, wake, this.keys.owner(owner), rate, scheduled, root, schedules];
     const reply = await this.#run('claim', keys, [owner, after, limit, leaseMs, MAX_BYTES]);
     const [waitMs, more, ...granted] = reply as [number, number, ...[Buffer, Buffer, number, number, Buffer][]];
     return {
@@ -105,9 +119,9 @@ export class Commands {
   }
 
   async release(owner: string, messages: readonly Release[]): Promise<boolean[]> {
-    const { active, claims } = this.keys;
+    const { active, claims, rate } = this.keys;
     const args = messages.flatMap((one) => [one.user, one.fence, one.delayMs, one.paced ? 1 : 0]);
-    return flags(await this.#run('release', [active, claims], [owner, ...args]));
+    return flags(await this.#run('release', [active, claims, rate], [owner, ...args]));
   }
 
   async renew(owner: string, leaseMs: number, messages: readonly Held[]): Promise<boolean[]> {
@@ -131,13 +145,36 @@ export class Commands {
     return this.#numbered('redrive', call, [active, claims, wake, dead], lists, [user, where, limit]);
   }
 
-  pause(call: CallNumber, user: string, reason: string): Promise<number> {
-    return this.#numbered('pause', call, [this.keys.paused], [], [user, reason]);
+  /** @param ms until it ends by itself; 0: only `resume` ends it */
+  pause(call: CallNumber, user: string, ms: number, reason: string): Promise<number> {
+    return this.#numbered('pause', call, [this.keys.paused], [], [user, ms, reason]);
   }
 
   resume(call: CallNumber, user: string): Promise<number> {
     const { paused, active, wake } = this.keys;
     return this.#numbered('resume', call, [paused, active, wake], [], [user]);
+  }
+
+  /** @param at ms since 1970, or `+` and ms from now @returns when it is due, in ms since 1970; -1: full; -2: a foreign type */
+  async schedule(call: CallNumber, max: number, { user, id, payload }: NewMessage, at: string): Promise<number> {
+    const { scheduled, wake } = this.keys;
+    const reply = await this.#numbered('schedule', call, [scheduled, wake], [this.keys.schedule(user)], [max, user, id, at, payload]);
+    return Number(reply);
+  }
+
+  /** @param id '': all of this user */
+  cancel(call: CallNumber, user: string, id: string): Promise<number> {
+    return this.#numbered('cancel', call, [this.keys.scheduled], [this.keys.schedule(user)], [user, id]);
+  }
+
+  supersede(call: CallNumber, user: string, payloads: readonly string[]): Promise<number> {
+    const { active, claims, wake, superseded } = this.keys;
+    return this.#numbered('supersede', call, [active, claims, wake], [this.keys.queue(user)], [superseded, user, ...payloads]);
+  }
+
+  /** @param perSecond 0: no limit */
+  limit(call: CallNumber, perSecond: number, burst: number): Promise<number> {
+    return this.#numbered('limit', call, [this.keys.rate], [this.keys.wake], [perSecond, burst]);
   }
 
   /** A producer's call: its record's key stands between the bookkeeping and the lists. */

@@ -17,6 +17,8 @@ export const DEFAULTS = Object.freeze({
   maxPayloadBytes: 1_048_576,
   /** No limit: the largest number that the scripts take. */
   maxQueueLength: 999_999_999_999,
+  /** How long the ids of messages are remembered, by which repeats are recognised. */
+  dedupWindowMs: 86_400_000,
   /** How long a manager's call may take before its promise is rejected. */
   timeoutMs: 10_000,
 });

@@ -10,7 +10,11 @@
  * | P dispatcher:fence        | string      | the last fence given out                                             |
  * | P dispatcher:wake         | list        | at most one element: wakes one idle dispatcher                       |
  * | P dispatcher:dead         | set         | users that have dead letters                                         |
- * | P dispatcher:paused       | hash        | user, or '' for all -> reason                                        |
+ * | P dispatcher:paused       | hash        | user, or '' for all -> "<until, or -> <reason>"                      |
+ * | P dispatcher:scheduled    | sorted set  | "<id> <user>" -> the ms at which a scheduled message is due          |
+ * | P scheduled:<user>        | hash        | id -> payload of the user's scheduled messages                       |
+ * | P dispatcher:rate         | string      | "<per second> <burst> <full at>" of a limit                          |
+ * | P dispatcher:seen         | sorted set, expires | "<id> <user>" -> the ms until which a repeat is recognised   |
  * | P dispatcher:producer:<id> | string, expires | number and reply of a manager's last call                       |
  * | P dispatcher:owner:<id>   | string, expires | a dispatcher's last granting claim                               |
  * | P dispatcher:protocol     | string      | "<major> <shards>"                                                   |
@@ -57,7 +61,13 @@ export class ShardKeys {
   readonly wake: string;
   readonly dead: string;
   readonly paused: string;
+  readonly scheduled: string;
+  readonly rate: string;
+  readonly seen: string;
+  /** A channel, not a key. */
+  readonly superseded: string;
   readonly root: string;
+  readonly schedules: string;
   readonly #root: Buffer;
   readonly #dlq: Buffer;
 
@@ -69,7 +79,12 @@ export class ShardKeys {
     this.wake = `${prefix}dispatcher:wake`;
     this.dead = `${prefix}dispatcher:dead`;
     this.paused = `${prefix}dispatcher:paused`;
+    this.scheduled = `${prefix}dispatcher:scheduled`;
+    this.rate = `${prefix}dispatcher:rate`;
+    this.seen = `${prefix}dispatcher:seen`;
+    this.superseded = `${prefix}dispatcher:superseded`;
     this.root = `${prefix}queue:`;
+    this.schedules = `${prefix}scheduled:`;
     this.#root = Buffer.from(this.root);
     this.#dlq = Buffer.from(`${prefix}dlq:`);
   }
@@ -79,6 +94,9 @@ export class ShardKeys {
   }
   dlq(user: Bytes): Bytes {
     return Buffer.concat([this.#dlq, Buffer.from(user as string)]);
+  }
+  schedule(user: string): string {
+    return this.schedules + user;
   }
   producer(id: string): string {
     return `${this.prefix}dispatcher:producer:${id}`;

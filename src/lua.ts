@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 const NAMES = [
   'enqueue', 'claim', 'ack', 'retry', 'release', 'renew', 'drop', 'purge', 'redrive', 'pause', 'resume',
+  'schedule', 'cancel', 'supersede', 'limit',
 ] as const;
 
 /** The scripts, by the name of their file in `lua/`. */

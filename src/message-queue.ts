@@ -79,7 +79,7 @@ export class MessageQueueManager {
     this.#connection = new Connection(source, SOCKET_TIMEOUT_MS);
     this.#shards = keys.map((one) => {
       const commands = new Commands(this.#connection.client, one);
-      const producer = new Producer(this.#connection, commands, { maxQueueLength: maxLength, timeoutMs: this.#timeoutMs });
+      const producer = new Producer(this.#connection, commands, { maxLength, windowMs: DEFAULTS.dedupWindowMs, timeoutMs: this.#timeoutMs });
       return { commands, producer };
     });
   }
@@ -114,7 +114,7 @@ export class MessageQueueManager {
       user: checkId(`messages[${i}].userId`, message?.userId),
       json: checkPayload(message.payload, this.#maxPayloadBytes),
     }));
-    const outcomes = checked.map(({ user, json }) => this.#shard(user).producer.enqueue(user, json));
+    const outcomes = checked.map(({ user, json }) => this.#shard(user).producer.enqueue({ user, id: '', payload: json }));
     return Promise.all(outcomes.map((outcome) => (
       outcome.then((position) => ({ position }), (error: unknown) => ({ error: fromRedis(error) }))
     )));
@@ -234,7 +234,7 @@ export class MessageQueueManager {
   }
 
   async #append(user: string, payload: unknown): Promise<Enqueued> {
-    return { position: await this.#shard(user).producer.enqueue(user, checkPayload(payload, this.#maxPayloadBytes)) };
+    return { position: await this.#shard(user).producer.enqueue({ user, id: '', payload: checkPayload(payload, this.#maxPayloadBytes) }) };
   }
 
   #shard(user: string): Shard {
@@ -249,7 +249,7 @@ export class MessageQueueManager {
     if (typeof reason !== 'string' || Buffer.byteLength(reason) > 500) {
       return fail('reason', 'a string of at most 500 bytes', reason);
     }
-    return (call: CallNumber) => commands.pause(call, user, reason);
+    return (call: CallNumber) => commands.pause(call, user, 0, reason);
   }
 
   /** Reads, in time, from a shard that speaks our protocol. */

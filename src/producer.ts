@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CallNumber, type Commands, MAX_BYTES, MAX_ITEMS } from './commands';
+import { type CallNumber, type Commands, MAX_BYTES, MAX_ITEMS, type NewMessage, type QueueLimits } from './commands';
 import type { Connection } from './connection';
 import {
   ClosedError, type ErrorCode, fromRedis, type InturnError, QueueFullError, RedisReplyError, UnavailableError,
@@ -20,10 +20,7 @@ interface Job {
   readonly resolve: (reply: number) => void;
   readonly reject: (error: InturnError) => void;
 }
-interface Message extends Job {
-  readonly user: string;
-  readonly payload: string;
-}
+interface Message extends Job, NewMessage {}
 interface Operation extends Job {
   readonly call: (number: CallNumber) => Promise<number>;
 }
@@ -50,12 +47,12 @@ export class Producer {
   constructor(
     private readonly connection: Connection,
     private readonly commands: Commands,
-    private readonly options: { readonly maxQueueLength: number; readonly timeoutMs: number },
+    private readonly options: QueueLimits & { readonly timeoutMs: number },
   ) {}
 
-  /** Resolves with the message's position. */
-  enqueue(user: string, payload: string): Promise<number> {
-    return this.#add((job) => ({ ...job, user, payload }));
+  /** Resolves with the message's position; 0: its id is known from before. */
+  enqueue(message: NewMessage): Promise<number> {
+    return this.#add((job) => ({ ...job, ...message }));
   }
 
   /** Resolves with the reply of a call of its own. */
@@ -117,7 +114,7 @@ export class Producer {
     const first = this.#waiting[0]!;
     const batch = isMessage(first) ? this.#takeMessages() : this.#waiting.splice(0, 1);
     const call: Call = isMessage(first)
-      ? (number) => this.commands.enqueue(number, this.options.maxQueueLength, batch as Message[])
+      ? (number) => this.commands.enqueue(number, this.options, batch as Message[])
       : async (number) => [await first.call(number)];
     this.#flight = batch;
     try {

@@ -63,18 +63,20 @@ function parse(script: string): { header: Header; body: string } {
 
 const TYPES: Record<string, string> = {
   protocol: 'string', active: 'zset', claims: 'hash', fence: 'string', wake: 'list', dead: 'set', paused: 'hash', producer: 'string',
-  owner: 'string', root: 'prefix', queue: 'list', dlq: 'list',
+  owner: 'string', root: 'prefix', queue: 'list', dlq: 'list', rate: 'string', scheduled: 'zset', schedules: 'prefix', schedule: 'hash',
+  seen: 'zset',
 };
 /** Arguments, by the names in the headers; those of the i-th message differ from all others. */
 const ARGUMENTS: Record<string, (i: number, user: Bytes) => Bytes | number> = {
   version: () => '1 1', owner: () => 'd1', after: () => '11', limit: () => 12, lease_ms: () => 13, max_bytes: () => MAX_BYTES,
   n: () => 1, ttl: () => 15, max_length: () => 16, user: (_, user) => user, payload: (i) => `payload ${i}`, fence: (i) => `${20 + i}`,
   gap_ms: () => 0, max: (i) => 30 + i, delay_ms: (i) => 40 + i, policy: () => 'park', reason: (i) => `reason ${i}`,
-  paced: (i) => i % 2, where: () => 'front',
+  paced: (i) => i % 2, where: () => 'front', id: (i) => `id-${i}`, window_ms: () => 17, at: () => '+18', ms: () => 19,
+  per_second: () => 21, burst: () => 22,
 };
 /** Arguments that may be anything: what is not held is a reply. */
 const FREE: Record<string, readonly string[]> = {
-  enqueue: ['payload'], ack: ['owner', 'user'], retry: ['owner', 'user'], release: ['owner', 'user'], renew: ['owner', 'user'],
+  enqueue: ['payload'], schedule: ['payload'], supersede: ['channel', 'payload'], ack: ['owner', 'user'], retry: ['owner', 'user'], release: ['owner', 'user'], renew: ['owner', 'user'],
 };
 
 function spread<T>({ head, item }: Names, users: readonly Bytes[], make: (name: string, i: number, user: Bytes) => T): T[] {
@@ -83,19 +85,24 @@ function spread<T>({ head, item }: Names, users: readonly Bytes[], make: (name: 
 }
 const keysOf = (names: Names, users: readonly Bytes[], keys: ShardKeys): Bytes[] => spread(names, users, (name, _, user) => {
   if (name === 'queue' || name === 'dlq') return keys[name](user);
+  if (name === 'schedule') return keys[name](user as string);
   if (name === 'producer' || name === 'owner') return keys[name](name === 'owner' ? 'd1' : 'm');
-  return keys[name as 'protocol' | 'active' | 'claims' | 'fence' | 'wake' | 'dead' | 'paused' | 'root'];
+  return keys[name as 'protocol' | 'active' | 'claims' | 'fence' | 'wake' | 'dead' | 'paused' | 'root' | 'rate' | 'schedules'];
 });
-const argsOf = (names: Names, users: readonly Bytes[], version = '1 1'): (Bytes | number)[] => (
-  spread(names, users, (name, i, user) => (name === 'version' ? version : ARGUMENTS[name]!(i, user)))
+const argsOf = (names: Names, users: readonly Bytes[], { version, superseded } = shardKeys('', 1, false)[0]!): (Bytes | number)[] => (
+  spread(names, users, (name, i, user) => {
+    if (name === 'version') return version;
+    return name === 'channel' ? superseded : ARGUMENTS[name]!(i, user);
+  })
 );
 
 const number = { producer: 'm', n: 1, ttlMs: 15 };
 const heldOf = (users: readonly Bytes[]) => users.map((user, i) => ({
   user: Buffer.from(user as string), fence: `${20 + i}`, max: 30 + i, delayMs: 40 + i, reason: `reason ${i}`, paced: i % 2 === 1,
 }));
+const newOf = (users: readonly string[]) => users.map((user, i) => ({ user, id: `id-${i}`, payload: `payload ${i}` }));
 const WRAPPERS: Record<ScriptName, (commands: Commands, users: readonly string[]) => Promise<unknown>> = {
-  enqueue: (to, users) => to.enqueue(number, 16, users.map((user, i) => ({ user, payload: `payload ${i}` }))),
+  enqueue: (to, users) => to.enqueue(number, { maxLength: 16, windowMs: 17 }, newOf(users)),
   claim: (to) => to.claim('d1', '11', 12, 13),
   ack: (to, users) => to.ack('d1', heldOf(users)),
   retry: (to, users) => to.retry('d1', 'park', heldOf(users)),
@@ -104,8 +111,12 @@ const WRAPPERS: Record<ScriptName, (commands: Commands, users: readonly string[]
   drop: (to, [user]) => to.drop(number, user!),
   purge: (to, [user]) => to.purge(number, user!),
   redrive: (to, [user]) => to.redrive(number, user!, 'front', 12),
-  pause: (to, [user]) => to.pause(number, user!, 'reason 0'),
+  pause: (to, [user]) => to.pause(number, user!, 19, 'reason 0'),
   resume: (to, [user]) => to.resume(number, user!),
+  schedule: (to, users) => to.schedule(number, 30, newOf(users)[0]!, '+18'),
+  cancel: (to, [user]) => to.cancel(number, user!, 'id-0'),
+  supersede: (to, users) => to.supersede(number, users[0]!, newOf(users).map(({ payload }) => payload)),
+  limit: (to) => to.limit(number, 21, 22),
 };
 
 /** What a wrapper sends (the command and its KEYS and ARGV), and what it makes of a reply. */
@@ -125,7 +136,7 @@ async function sent(script: ScriptName, users: readonly string[], keys: ShardKey
 const [user, payload] = [Buffer.from([0x75, 0xff, 0x00, 0x80]), Buffer.from('a\0b')];
 /** Replies as the headers document them, and what the wrappers make of them. */
 const REPLIES: Record<ScriptName, readonly [documented: RegExp, reply: unknown, outcome: unknown]> = {
-  enqueue: [/^"<r1> <r2> \.\.\."/, Buffer.from('3 -1 -2'), [3, -1, -2]],
+  enqueue: [/^"<r1> <r2> \.\.\.".* 0: a message of this user/, Buffer.from('3 -1 -2 0'), [3, -1, -2, 0]],
   claim: [
     /^\{wait_ms, more, \{user, fence, attempts, since_ms, payload\}\.\.\.\}/, [7, 1, [user, Buffer.from('8'), 2, -1, payload]],
     { waitMs: 7, more: true, claims: [{ user, fence: '8', attempts: 2, sinceMs: -1, payload }] },
@@ -139,6 +150,10 @@ const REPLIES: Record<ScriptName, readonly [documented: RegExp, reply: unknown, 
   redrive: [/^how many.*; -2: a foreign type/, -2, -2],
   pause: [/^1 paused now; 0 was paused before/, 1, 1],
   resume: [/^1 resumed; 0 was not paused/, 0, 0],
+  schedule: [/^when it is due, in ms since 1970, as text; -1: full; -2: a foreign type/, Buffer.from('1795000000000'), 1_795_000_000_000],
+  cancel: [/^how many/, 5, 5],
+  supersede: [/^how many.*; -2: a foreign type/, -2, -2],
+  limit: [/^1$/, 1, 1],
 };
 const text = (values: readonly (Bytes | number)[]): string[] => (
   values.map((one) => (Buffer.isBuffer(one) ? one : Buffer.from(`${one}`)).toString('latin1'))
@@ -190,7 +205,10 @@ for (const script of SCRIPTS) {
   const answer = async (change: (call: Call) => Call, count = 2, state: State = {}): Promise<string> => {
     const some = users.slice(0, count);
     const keys = spread(header.keys, some, (name, _, user) => (
-      { root: 'queue:', owner: 'owner:d1', producer: 'producer:m', queue: `queue:${user}`, dlq: `dlq:${user}` }[name] ?? name
+      {
+        root: 'queue:', schedules: 'scheduled:', owner: 'owner:d1', producer: 'producer:m',
+        queue: `queue:${user}`, dlq: `dlq:${user}`, schedule: `scheduled:${user}`,
+      }[name] ?? name
     ));
     await given({ protocol: '1 1', ...state });
     const call = { script, keys, args: argsOf(header.args, some) as (string | number)[] };
@@ -202,7 +220,9 @@ for (const script of SCRIPTS) {
       assert.is(await answer((call) => call, count), '');
       for (const change of [
         (call: Call) => ({ ...call, keys: [...call.keys, 'extra'] }), (call: Call) => ({ ...call, keys: call.keys.slice(1) }),
-        (call: Call) => ({ ...call, args: [...call.args, '1'] }), (call: Call) => ({ ...call, args: call.args.slice(0, -1) }),
+        ...(script === 'supersede' ? [] : [ // any number of payloads will do
+          (call: Call) => ({ ...call, args: [...call.args, '1'] }), (call: Call) => ({ ...call, args: call.args.slice(0, -1) }),
+        ]),
       ]) assert.match(await answer(change, count), /^ARGUMENT count: /);
     }
   });
@@ -227,7 +247,7 @@ for (const script of SCRIPTS) {
     const call = await sent(script, users, keys);
     assert.is(call.command, `inturn_${script}Buffer`);
     assert.equal(text(call.keys), text(keysOf(header.keys, users, keys)));
-    assert.equal(text(call.args), text(argsOf(header.args, users, keys.version)));
+    assert.equal(text(call.args), text(argsOf(header.args, users, keys)));
   });
 
   test(`${script}: the wrapper reads the reply that the header documents`, async () => {

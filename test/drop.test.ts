@@ -37,9 +37,21 @@ for (const due of [`now+${LEASE}`, PAST, Infinity]) {
   }
 }
 
-for (const due of [PAST, FUTURE, Infinity]) {
+for (const due of [PAST, Infinity]) {
   test(`drop of a user that is due at ${due} and not held leaves nothing of it`, () => does({
     before: { 'queue:u': ['a'], active: { u: due } }, call: drop(1, 'u'), reply: 1, after: { 'producer:m': kept('1 1') },
+  }));
+}
+
+for (const [what, record, stays] of [
+  ['in a gap', { claims: { u: waiting(0, '1000') } }, true], ['in a gap, with messages that came later', {}, true],
+  ['in a back-off', { claims: { u: waiting(1, '1000') } }, false], ['that is paced', { claims: { u: waiting() } }, false],
+] as const) {
+  test(`drop of a user ${what} leaves ${stays ? 'the gap, for claim to remove' : 'nothing of it'}`, () => does({
+    before: { 'queue:u': ['a', 'b'], active: { u: 'now+20000' }, ...record },
+    call: drop(1, 'u'),
+    reply: 2,
+    after: { ...(stays && { active: { u: 'now+20000' } }), 'producer:m': kept('1 2') },
   }));
 }
 

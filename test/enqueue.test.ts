@@ -2,24 +2,25 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   batches, type Case, crowd, does, dump, enqueue, from0, from1, FUTURE, given, held, kept, laws, LEASE, numbered, PAST,
-  PAYLOADS, refuses, run, serve, type State, TOO_LONG,
+  PAYLOADS, refuses, run, serve, type State, TOO_LONG, TTL,
 } from './scripts';
 
 serve();
 
 const caseOf = (user: string, n = 1): Case => ({
   before: { 'queue:n': ['x'], active: { n: FUTURE } },
-  call: enqueue(n, [[user, 'a'], [user, 'b']]),
+  call: enqueue(n, [[user, 'a', 'i'], [user, 'b']]),
   reply: '1 2',
   after: {
     'queue:n': ['x'], [`queue:${user}`]: ['a', 'b'], active: { [user]: 'now', n: FUTURE }, wake: ['1'], protocol: '1 1',
-    'producer:m': kept(`${n} 1 2`),
+    'producer:m': kept(`${n} 1 2`), seen: kept({ [`i ${user}`]: `now+${TTL}` }),
   },
 });
 
 laws(caseOf, 'is refused', [
   [0, 'version', ['', '1', 'a b', '1 1 1', '1.5 1', '-1 1'], ['1 1', '12 345']], [1, 'n', from1()[0], ['1']], [2, 'ttl', ...from1()],
-  [3, 'max_length', ...from0()], [4, 'user', ['', TOO_LONG], []], [6, 'user', ['', TOO_LONG], []],
+  [3, 'max_length', ...from0()], [4, 'window_ms', ...from0()], [5, 'user', ['', TOO_LONG], []], [8, 'user', ['', TOO_LONG], []],
+  [6, 'id', ['a b', '\n', 'é', 'x'.repeat(65)], ['', 'x'.repeat(64), 'A-z_0.9:']],
 ]);
 numbered(caseOf);
 batches('enqueue', (users) => ({

@@ -103,11 +103,11 @@ function encode(call: Call): { keys: string[]; args: (string | number)[] } {
   const head = 'producer' in call ? [version, call.n, call.ttlMs] : [version, call.owner];
   switch (call.script) {
     case 'enqueue': return {
-      keys: [...system('protocol', 'active', 'wake', by), ...call.messages.map(queue)],
-      args: [...head, call.maxLength, ...call.messages.flatMap((one) => [one.user, one.payload])],
+      keys: [...system('protocol', 'active', 'wake', 'seen', by), ...call.messages.map(queue)],
+      args: [...head, call.maxLength, call.windowMs, ...call.messages.flatMap((one) => [one.user, one.id, one.payload])],
     };
     case 'claim': return {
-      keys: [...system('protocol', 'active', 'claims', 'fence', 'paused', 'wake', by), 'queue:'],
+      keys: [...system('protocol', 'active', 'claims', 'fence', 'paused', 'wake', by, 'rate', 'scheduled'), 'queue:', 'scheduled:'],
       args: [...head, call.after, call.limit, call.leaseMs, call.maxBytes],
     };
     case 'ack': return {
@@ -123,7 +123,7 @@ function encode(call: Call): { keys: string[]; args: (string | number)[] } {
       ],
     };
     case 'release': return {
-      keys: system('protocol', 'active', 'claims'),
+      keys: system('protocol', 'active', 'claims', 'rate'),
       args: [...head, ...call.messages.flatMap((one) => [one.user, one.fence, one.delayMs, one.paced])],
     };
     case 'renew': return {
@@ -136,7 +136,7 @@ function encode(call: Call): { keys: string[]; args: (string | number)[] } {
       keys: [...system('protocol', 'active', 'claims', 'wake', 'dead', by), queue(call), dlq(call)],
       args: [...head, call.user, call.where, call.limit],
     };
-    case 'pause': return { keys: system('protocol', 'paused', by), args: [...head, call.user, call.reason] };
+    case 'pause': return { keys: system('protocol', 'paused', by), args: [...head, call.user, call.ms, call.reason] };
     case 'resume': return { keys: system('protocol', 'paused', 'active', 'wake', by), args: [...head, call.user] };
   }
 }
@@ -338,12 +338,12 @@ class World {
     switch (step.step) {
       case 'enqueue': {
         const payload = (): string => `${PAYLOADS[this.#payloads % PAYLOADS.length]!}${++this.#payloads}`;
-        const messages = step.users.map((i) => ({ user: USERS[i]!, payload: payload() }));
-        return { script: 'enqueue', ...common, maxLength: step.maxLength, messages };
+        const messages = step.users.map((i) => ({ user: USERS[i]!, id: '', payload: payload() }));
+        return { script: 'enqueue', ...common, maxLength: step.maxLength, windowMs: 0, messages };
       }
       case 'redrive':
         return { script: 'redrive', ...common, user: this.#withLetters(step), where: step.where, limit: step.limit };
-      case 'pause': return { script: 'pause', ...common, user: step.user, reason: step.reason };
+      case 'pause': return { script: 'pause', ...common, user: step.user, ms: 0, reason: step.reason };
       case 'resume': return { script: 'resume', ...common, user: step.user };
       default: return { script: step.step, ...common, user: USERS[step.user]! };
     }

@@ -244,7 +244,7 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
   'enqueue carries a repeated call out again': [['enqueue', 'if m == n then return stored end', '']],
   'enqueue carries an older call out': [['enqueue', 'if m and n < m then', 'if false then']],
   'enqueue does not count the earlier messages of a call': [['enqueue', 'lengths[queue] or redis.pcall', 'redis.pcall']],
-  'enqueue wakes somebody with every call': [['enqueue', 'if added > 0 and not awake', 'if added > 0']],
+  'enqueue wakes somebody with every call': [['enqueue', 'if woken > 0 and not awake', 'if woken > 0']],
   'claim knows no last call': [['claim', 'if last and tonumber(last[1]) > after then', 'if false then']],
   'claim gives again what another owner holds': [['claim', 'if holder == owner and tonumber(fence) > after', 'if fence']],
   'claim gives again without a new lease': [['claim', 'now + lease_ms, last[i]', 'now, last[i]']],
@@ -266,7 +266,7 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
   'claim passes no wake-up on': [['claim', "if more and not awake then redis.call('RPUSH', wake, 1) end", '']],
   'claim gives a message beyond the limit of bytes': [['claim', 'max_bytes and #grant > 1', 'max_bytes and #grant > 2']],
   'claim does not ask for the pause of a user': [['claim', "redis.call('HMGET', paused, unpack(users))", '{}']],
-  'claim does not ask for the pause of all': [['claim', "pausing and redis.call('HEXISTS', paused, '') == 1", 'false']],
+  'claim does not ask for the pause of all': [['claim', "pausing and redis.call('HGET', paused, '')", 'false']],
   'ack does not ask for the fence': [
     ['ack', 'string.find(records[i], claim, 1, true) == 1', 'string.find(records[i], holder, 1, true)'],
   ],

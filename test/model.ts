@@ -24,7 +24,9 @@ interface Managed extends Numbered {
 export interface Enqueue extends Numbered {
   readonly script: 'enqueue';
   readonly maxLength: number;
-  readonly messages: readonly { readonly user: string; readonly payload: string }[];
+  readonly windowMs: number;
+  /** `id` '': none. */
+  readonly messages: readonly { readonly user: string; readonly id: string; readonly payload: string }[];
 }
 export interface Claim {
   readonly script: 'claim';
@@ -45,7 +47,7 @@ type Retry = { readonly script: 'retry' } & Settling<Held & {
   readonly reason: string;
 }>;
 type Redrive = Managed & { readonly script: 'redrive'; readonly where: 'front' | 'end'; readonly limit: number };
-type Pause = Managed & { readonly script: 'pause'; readonly reason: string };
+type Pause = Managed & { readonly script: 'pause'; readonly ms: number; readonly reason: string };
 export type SettlingCall = Ack | Retry | Release | Renew;
 export type NumberedCall = Enqueue | Redrive | Pause | (Managed & { readonly script: 'drop' | 'purge' | 'resume' });
 export type Call = Claim | SettlingCall | NumberedCall;
@@ -160,6 +162,11 @@ function advance(user: User, now: number, gapMs: number): void {
   user.due = more || gapMs > 0 ? now + gapMs : undefined;
 }
 
+/** Since its last message was settled nothing of the user was claimed, and it is not due yet. */
+function inGap({ due = 0, record }: User, now: number): boolean {
+  return due > now && due < Infinity && (!record || (record.attempts === 0 && record.settled !== undefined));
+}
+
 function ack(user: User, gapMs: number, now: number): void {
   waiting(user).shift();
   advance(user, now, gapMs);
@@ -181,7 +188,7 @@ function retry(state: State, user: User, message: Retry['messages'][number], now
   }
   user.letters.push({ reason, attempts, at: now, payload: waiting(user).shift()! });
   state.dead.add(name);
-  if (policy === 'park') state.paused.set(name, reason);
+  if (policy === 'park') state.paused.set(name, `- ${reason}`);
   advance(user, now, 0);
   return 2;
 }
@@ -201,7 +208,7 @@ function manage(state: State, call: NumberedCall, now: number): Reply {
   if (call.script === 'enqueue') return enqueue(state, call, now);
   if (call.script === 'pause') {
     const reply = state.paused.has(call.user) ? 0 : 1;
-    state.paused.set(call.user, call.reason);
+    state.paused.set(call.user, `- ${call.reason}`);
     return reply;
   }
   if (call.script === 'resume') {
@@ -218,7 +225,7 @@ function manage(state: State, call: NumberedCall, now: number): Reply {
     return user.letters === 'foreign' ? 0 : user.letters.splice(0).length;
   }
   if (user.record?.holder) return waiting(user).splice(1).length;
-  delete user.due;
+  if (!inGap(user, now)) delete user.due;
   delete user.record;
   return waiting(user).splice(0).length;
 }

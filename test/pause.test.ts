@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  type Case, changesNothing, claim, crowd, does, dump, from1, FUTURE, given, held, kept, laws, LEASE, numbered, PAST, pause,
+  type Case, changesNothing, claim, crowd, does, dump, from0, from1, FUTURE, given, held, kept, laws, LEASE, numbered, PAST, pause,
   serve, TOO_LONG,
 } from './scripts';
 
@@ -13,13 +13,13 @@ const caseOf = (user: string, n = 1): Case => {
     before: { ...rest, paused: { n: 'before' } },
     call: pause(n, user),
     reply: 1,
-    after: { ...rest, paused: { n: 'before', [user]: 'why' }, 'producer:m': kept(`${n} 1`) },
+    after: { ...rest, paused: { n: 'before', [user]: '- why' }, 'producer:m': kept(`${n} 1`) },
   };
 };
 
 laws(caseOf, 'is refused', [
   [1, 'n', from1()[0], ['1']], [2, 'ttl', ...from1()], [3, 'user', [TOO_LONG], ['']],
-  [4, 'reason', ['x'.repeat(501)], ['', 'x'.repeat(500)]],
+  [4, 'ms', ...from0()], [5, 'reason', ['x'.repeat(501)], ['', 'x'.repeat(500)]],
 ]);
 numbered(caseOf);
 
@@ -28,31 +28,31 @@ for (const user of ['u', '']) {
 
   test(`pause of ${who} touches no score: only claim reads it`, () => {
     const rest = { 'queue:u': ['a'], active: { u: `now+${LEASE}`, v: Infinity } };
-    return does({ before: rest, call: pause(1, user), reply: 1, after: { ...rest, paused: { [user]: 'why' }, 'producer:m': kept('1 1') } });
+    return does({ before: rest, call: pause(1, user), reply: 1, after: { ...rest, paused: { [user]: '- why' }, 'producer:m': kept('1 1') } });
   });
 
   for (const reason of ['', 'a\nb\0', 'now', 'x'.repeat(500)]) {
     test(`pause of ${who} that are paused replaces the reason by ${JSON.stringify(reason.slice(0, 9))}, and replies 0`, () => does({
-      before: { paused: { [user]: 'before', n: 'other' } },
-      call: pause(1, user, reason),
+      before: { paused: { [user]: '- before', n: 'other' } },
+      call: pause(1, user, 0, reason),
       reply: 0,
-      after: { paused: { [user]: reason, n: 'other' }, 'producer:m': kept('1 0') },
+      after: { paused: { [user]: `- ${reason}`, n: 'other' }, 'producer:m': kept('1 0') },
     }));
   }
 }
 
 test('pause of all leaves those that are paused by themselves so, and nothing is claimed', () => does({
   before: { 'queue:u': ['a'], active: { u: PAST }, paused: { u: 'before' } },
-  call: pause(1, '', 'deploy'),
+  call: pause(1, '', 0, 'deploy'),
   reply: 1,
-  after: { 'queue:u': ['a'], active: { u: PAST }, paused: { u: 'before', '': 'deploy' }, 'producer:m': kept('1 1') },
-}).then(() => changesNothing({ 'queue:u': ['a'], active: { u: PAST }, paused: { u: 'before', '': 'deploy' } }, claim('d1'), [-1, 0])));
+  after: { 'queue:u': ['a'], active: { u: PAST }, paused: { u: 'before', '': '- deploy' }, 'producer:m': kept('1 1') },
+}).then(() => changesNothing({ 'queue:u': ['a'], active: { u: PAST }, paused: { u: 'before', '': '- deploy' } }, claim('d1'), [-1, 0])));
 
 test('pause by 50 producers at once pauses once', async () => {
   await given({});
-  const replies = (await crowd((i) => pause(1, 'u', 'why', `m${i}`))) as number[];
+  const replies = (await crowd((i) => pause(1, 'u', 0, 'why', `m${i}`))) as number[];
   assert.equal(replies.sort(), [...Array<number>(49).fill(0), 1]);
-  assert.equal((await dump())['paused'], { u: 'why' });
+  assert.equal((await dump())['paused'], { u: '- why' });
 });
 
 test.run();

@@ -87,7 +87,7 @@ test('retry with policy park pauses the user of a dead letter, and nobody else',
   reply: [2, 1],
   after: {
     'queue:u': ['b'], 'queue:v': ['c'], 'dlq:u': [letter('a', 1, 'now', '"broken"')], active: { u: 'now', v: 'now' },
-    claims: { u: waiting(0, 'now'), v: waiting(1) }, dead: ['u'], paused: { n: 'before', u: 'broken' },
+    claims: { u: waiting(0, 'now'), v: waiting(1) }, dead: ['u'], paused: { n: 'before', u: '- broken' },
   },
 }));
 
@@ -95,7 +95,7 @@ test('retry with policy park pauses a user of whom nothing waits', () => does({
   before: holds('a'),
   call: retry('d1', ['u', fence(2), 0, 0, 'park', '']),
   reply: [2],
-  after: { 'dlq:u': [letter('a', 3, 'now', '""')], dead: ['u'], paused: { u: '' } },
+  after: { 'dlq:u': [letter('a', 3, 'now', '""')], dead: ['u'], paused: { u: '- ' } },
 }));
 
 for (const [i, payload] of PAYLOADS.entries()) {

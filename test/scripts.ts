@@ -14,6 +14,8 @@ import { PrivateRedis } from './redis';
  */
 
 const PREFIX = 'bot:';
+/** Where `supersede` tells the holder. */
+export const CHANNEL = 'bot:dispatcher:superseded';
 /** Durations in tests are multiples of this, so that a state can name the moment that a time was counted from. */
 const STEP = 10_000;
 export const LEASE = 3 * STEP;
@@ -24,9 +26,9 @@ export const FUTURE = 9e12;
 
 export type Reply = string | number | null | Reply[];
 type Arg = string | number;
-/** A string that expires: a producer's record, or (as a list) what an owner was given. */
+/** What expires: a producer's record, (as a list) what an owner was given, or what was seen. */
 export class Kept {
-  constructor(readonly value: string | string[], readonly ttl: number) {}
+  constructor(readonly value: string | string[] | Record<string, Arg>, readonly ttl: number) {}
 }
 export type State = Readonly<Record<string, string | string[] | Record<string, Arg> | Kept>>;
 type Bounds = readonly [refused: readonly Arg[], taken: readonly Arg[]];
@@ -65,15 +67,15 @@ export const TOO_LONG = 'x'.repeat(513);
 const call = (script: string, keys: readonly string[], args: readonly Arg[]): Call => (
   { script, keys: ['protocol', ...keys], args: ['1 1', ...args] }
 );
-type Message = readonly [user: string, payload: string];
-export const enqueue = (n: number, messages: readonly Message[], max = 1000, producer = 'm'): Call => call(
+type Message = readonly [user: string, payload: string, id?: string];
+export const enqueue = (n: number, messages: readonly Message[], max = 1000, producer = 'm', window = TTL): Call => call(
   'enqueue',
-  ['active', 'wake', `producer:${producer}`, ...messages.map(([user]) => `queue:${user}`)],
-  [n, TTL, max, ...messages.flat()],
+  ['active', 'wake', 'seen', `producer:${producer}`, ...messages.map(([user]) => `queue:${user}`)],
+  [n, TTL, max, window, ...messages.flatMap(([user, payload, id = '']) => [user, id, payload])],
 );
 export const claim = (owner: string, { after = '0', limit = 250, lease = LEASE, bytes = 1e7 } = {}): Call => call(
   'claim',
-  ['active', 'claims', 'fence', 'paused', 'wake', `owner:${owner}`, 'queue:'],
+  ['active', 'claims', 'fence', 'paused', 'wake', `owner:${owner}`, 'rate', 'scheduled', 'queue:', 'scheduled:'],
   [owner, after, limit, lease, bytes],
 );
 export const ack = (owner: string, ...messages: readonly (readonly [user: string, fence: string, gap?: number])[]): Call => call(
@@ -92,7 +94,7 @@ export const retry = (owner: string, ...messages: readonly Failure[]): Call => c
 type Released = readonly [user: string, fence: string, delay?: number, paced?: number];
 export const release = (owner: string, ...messages: readonly Released[]): Call => call(
   'release',
-  ['active', 'claims'],
+  ['active', 'claims', 'rate'],
   [owner, ...messages.flatMap(([user, token, delay = STEP, paced = 0]) => [user, token, delay, paced])],
 );
 export const renew = (owner: string, ...messages: readonly (readonly [user: string, fence: string])[]): Call => (
@@ -109,11 +111,23 @@ export const redrive = (n: number, user: string, where = 'end', limit = 250, pro
   ['active', 'claims', 'wake', 'dead', `producer:${producer}`, `queue:${user}`, `dlq:${user}`],
   [n, TTL, user, where, limit],
 );
-export const pause = (n: number, user: string, reason = 'why', producer = 'm'): Call => (
-  call('pause', ['paused', `producer:${producer}`], [n, TTL, user, reason])
+export const pause = (n: number, user: string, ms = 0, reason = 'why', producer = 'm'): Call => (
+  call('pause', ['paused', `producer:${producer}`], [n, TTL, user, ms, reason])
 );
 export const resume = (n: number, user: string, producer = 'm'): Call => (
   call('resume', ['paused', 'active', 'wake', `producer:${producer}`], [n, TTL, user])
+);
+export const schedule = (n: number, user: string, id: string, at: string, payload: string, max = 1000, producer = 'm'): Call => call(
+  'schedule', ['scheduled', 'wake', `producer:${producer}`, `scheduled:${user}`], [n, TTL, max, user, id, at, payload],
+);
+export const cancel = (n: number, user: string, id = '', producer = 'm'): Call => (
+  call('cancel', ['scheduled', `producer:${producer}`, `scheduled:${user}`], [n, TTL, user, id])
+);
+export const supersede = (n: number, user: string, payloads: readonly string[] = [], producer = 'm'): Call => call(
+  'supersede', ['active', 'claims', 'wake', `producer:${producer}`, `queue:${user}`], [n, TTL, CHANNEL, user, ...payloads],
+);
+export const limit = (n: number, perSecond: Arg, burst: Arg, producer = 'm'): Call => (
+  call('limit', ['rate', `producer:${producer}`, 'wake'], [n, TTL, perSecond, burst])
 );
 
 let server: PrivateRedis;
@@ -143,7 +157,10 @@ export async function send(args: readonly Arg[], client = redis): Promise<Reply>
   return plain(await client.callBuffer(command!.toString(), ...rest));
 }
 
-export const key = (name: string): string => PREFIX + (/^(queue|dlq):/.test(name) ? name : `dispatcher:${name}`);
+/** A user's own key, or the root of such keys. */
+const isOfUser = (name: string): boolean => /^(queue|dlq|scheduled):/.test(name);
+const isZset = (name: string): boolean => ['active', 'scheduled', 'seen'].includes(name);
+export const key = (name: string): string => PREFIX + (isOfUser(name) ? name : `dispatcher:${name}`);
 
 export async function run({ script, keys, args }: Call, client = redis): Promise<Reply> {
   const lua = readFileSync(join(__dirname, '..', 'lua', `${script}.lua`), 'latin1');
@@ -154,6 +171,18 @@ export async function run({ script, keys, args }: Call, client = redis): Promise
     if (!(error as Error).message.startsWith('NOSCRIPT')) throw error;
     return send(['EVAL', lua, ...rest], client);
   }
+}
+
+/** What is published on a channel while `act` runs. */
+export async function hear(channel: string, act: () => Promise<void>): Promise<string[]> {
+  const heard: string[] = [];
+  const subscriber = server.client();
+  subscriber.on('messageBuffer', (_: Buffer, message: Buffer) => heard.push(message.toString('latin1')));
+  await subscriber.subscribe(channel);
+  await act();
+  await subscriber.unsubscribe(channel); // answered after all that was published before
+  subscriber.disconnect();
+  return heard;
 }
 
 /** 50 calls at once, each on a connection of its own. */
@@ -177,18 +206,26 @@ export async function time(): Promise<number> {
 
 const absolute = (moment: Arg): Arg => (typeof moment === 'number' ? moment : start + Number(moment.slice(3)));
 
+const scores = (members: Record<string, Arg>): Arg[] => Object.entries(members).flatMap(([member, due]) => [absolute(due), member]);
+/** The times in records of claims, in pauses and in limits. */
+const moments = (text: string): string => text.replace(/^now([-+]\d+)?(?= )|now([-+]\d+)?(?=$|\.000$)/, (now) => String(absolute(now)));
+
 function write(name: string, value: State[string]): Arg[] {
   const at = key(name);
-  if (typeof value === 'string') return ['SET', at, value];
+  if (typeof value === 'string') return ['SET', at, moments(value)];
   if (Array.isArray(value)) return [name === 'dead' ? 'SADD' : 'RPUSH', at, ...value];
   if (value instanceof Kept) {
     if (typeof value.value === 'string') return ['SET', at, value.value, 'PX', value.ttl];
+    if (!Array.isArray(value.value)) {
+      const add = "redis.call('ZADD', KEYS[1], unpack(ARGV, 2)) redis.call('PEXPIRE', KEYS[1], ARGV[1])";
+      return ['EVAL', add, 1, at, value.ttl, ...scores(value.value)];
+    }
     const pack = "return redis.call('SET', KEYS[1], cmsgpack.pack({unpack(ARGV, 2)}), 'PX', ARGV[1])";
     return ['EVAL', pack, 1, at, value.ttl, ...value.value];
   }
   const fields = Object.entries(value);
-  if (name === 'active') return ['ZADD', at, ...fields.flatMap(([user, due]) => [absolute(due), user])];
-  return ['HSET', at, ...fields.flatMap(([user, text]) => [user, String(text).replace(/now([-+]\d+)?$/, (now) => String(absolute(now)))])];
+  if (isZset(name)) return ['ZADD', at, ...scores(value)];
+  return ['HSET', at, ...fields.flatMap(([user, text]) => [user, moments(String(text))])];
 }
 
 /** The database is in this state, and nothing else. */
@@ -209,13 +246,13 @@ async function read(at: string): Promise<State[string]> {
   const end = await time();
   const moment = (ms: number): Arg => {
     if (!(Math.abs(ms - start) < 1e9)) return ms;
-    const delta = Math.ceil((ms - end) / STEP) * STEP;
+    const delta = Math.ceil((Math.floor(ms) - end) / STEP) * STEP;
     if (ms - delta < start) return `${ms - start} ms after the start`;
-    return delta === 0 ? 'now' : `now${delta > 0 ? '+' : ''}${delta}`;
+    return `now${delta > 0 ? '+' : ''}${delta === 0 ? '' : delta}${ms % 1 === 0 ? '' : '.5'}`;
   };
-  /** The times in records of claims and in dead letters. */
+  /** The times in records of claims, pauses and limits, and in dead letters. */
   const inWords = (text: string): string => (
-    text.replace(/(?<=^[-\d]+ \S+ \d+ |^\{.*"at":)\d{13}(?=$|\}\n)/, (ms) => String(moment(Number(ms))))
+    text.replace(/(?<=^[-\d]+ \S+ \d+ |^\{.*"at":)\d{13}(?=$|\}\n)|^\d{13}(?= )|(?<=^[\d.]+ \d+ )\d{13}(?=\.000$)/, (ms) => String(moment(Number(ms))))
   );
   const type = await send(['TYPE', at]);
   if (type === 'list') return ((await send(['LRANGE', at, 0, -1])) as string[]).map(inWords);
@@ -224,12 +261,14 @@ async function read(at: string): Promise<State[string]> {
     const ttl = (await send(['PTTL', at])) as number;
     const unpack = "return cmsgpack.unpack(redis.call('GET', KEYS[1]))";
     const value = (await send(at.includes(':owner:') ? ['EVAL', unpack, 1, at] : ['GET', at])) as string;
-    return ttl < 0 ? value : kept(value, Math.ceil(ttl / STEP) * STEP);
+    return ttl < 0 ? inWords(value) : kept(value, Math.ceil(ttl / STEP) * STEP);
   }
   if (type === 'zset') {
     const members = (await send(['ZRANGE', at, 0, -1])) as string[];
     const scores = (await send(['EVAL', "return redis.call('ZMSCORE', KEYS[1], unpack(ARGV))", 1, at, ...members])) as string[];
-    return Object.fromEntries(members.map((user, i) => [user, scores[i] === 'inf' ? Infinity : moment(Number(scores[i]))]));
+    const ttl = (await send(['PTTL', at])) as number;
+    const moments = Object.fromEntries(members.map((one, i) => [one, scores[i] === 'inf' ? Infinity : moment(Number(scores[i]))]));
+    return ttl < 0 ? moments : kept(moments, Math.ceil(ttl / STEP) * STEP);
   }
   const texts = (await send(['HVALS', at])) as string[];
   return Object.fromEntries(((await send(['HKEYS', at])) as string[]).map((field, i) => [field, inWords(texts[i]!)]));
@@ -262,14 +301,13 @@ export async function refuses(before: State, call: Call, why: RegExp): Promise<v
   assert.equal(await dump(), before);
 }
 
-const isList = (name: string): boolean => /^(queue|dlq):/.test(name);
-
 /** What every script meets. `bounds`: of the arguments, by their position in ARGV and name; `what`: in the names of the tests. */
 export function laws(
   caseOf: (user: string) => Case,
   whenMemoryIsFull: 'works' | 'is refused',
   bounds: readonly (readonly [index: number, name: string, ...Bounds])[],
   what = caseOf('u').call.script,
+  takes: 'these arguments alone' | 'any number of arguments' = 'these arguments alone',
 ): void {
   const { before, call, reply, after, again = reply } = caseOf('u');
   const { script, keys, args } = call;
@@ -303,9 +341,11 @@ export function laws(
   test(`${what} with a wrong number of keys or arguments writes nothing`, async () => {
     const counts: Call[] = [
       { script, keys: keys.slice(0, -1), args }, { script, keys: [...keys, 'extra'], args }, { script, keys: [], args },
-      { script, keys, args: args.slice(0, -1) }, { script, keys, args: [...args, 'extra'] }, { script, keys, args: [] },
-      { script, keys: [], args: [] },
+      { script, keys, args: [] }, { script, keys: [], args: [] },
     ];
+    if (takes === 'these arguments alone') {
+      counts.push({ script, keys, args: args.slice(0, -1) }, { script, keys, args: [...args, 'extra'] });
+    }
     for (const wrong of counts) await refuses(before, wrong, /^ARGUMENT count: /);
   });
 
@@ -321,9 +361,9 @@ export function laws(
     }
   }
 
-  for (const name of keys.filter((one) => !isList(one))) {
+  for (const name of keys.filter((one) => !isOfUser(one))) {
     test(`${what} with a foreign type under ${name} writes nothing`, () => (
-      refuses({ ...before, [name]: /^(protocol|fence|producer|owner)/.test(name) ? ['foreign'] : 'foreign' }, call, /WRONGTYPE/)
+      refuses({ ...before, [name]: /^(protocol|fence|producer|owner|rate)/.test(name) ? ['foreign'] : 'foreign' }, call, /WRONGTYPE/)
     ));
   }
 }

@@ -80,7 +80,13 @@ function entry(key: string, value: Value): [type: string, ttl: Entry[2], ...item
       ? ['set', -1, ...sorted(value.map((one) => [one]))]
       : ['list', -1, ...value.map((one) => text(times(one)))];
   }
-  if (value instanceof Kept) return ['string', value.ttl, text(typeof value.value === 'string' ? value.value : pack(value.value))];
+  if (value instanceof Kept) {
+    const { value: what, ttl } = value;
+    if (typeof what === 'string') return ['string', ttl, text(what)];
+    if (Array.isArray(what)) return ['string', ttl, text(pack(what))];
+    const [type, , ...items] = entry(key, what);
+    return [type, ttl, ...items];
+  }
   const rows = Object.entries(value).map(([field, one]) => [
     field,
     TIMED.has(key) ? time(one).replace('Infinity', 'inf') : times(String(one)),
