@@ -125,7 +125,7 @@ test('with the policy park a user waits for resume after a dead letter', async (
   });
   await manager.enqueueMany([1, 2].map((payload) => ({ userId: 'a', payload })));
   await until(() => of.deadLettered?.length === 1);
-  assert.equal(await redis.hgetall('dispatcher:paused'), { a: 'blocked by the user' });
+  assert.equal(await redis.hgetall('dispatcher:paused'), { a: '- blocked by the user' });
   assert.is(of.completed, undefined);
   await manager.resume('a');
   await until(() => of.completed?.length === 1);

@@ -220,7 +220,7 @@ test('pause and resume say whether they changed anything, and the reason is kept
   const queue = manager();
   assert.equal([await queue.pause('a', 'blocked'), await queue.pause('a', 'still')], [true, false]);
   await queue.pauseAll('flood');
-  assert.equal(await redis.hgetall('dispatcher:paused'), { a: 'still', '': 'flood' });
+  assert.equal(await redis.hgetall('dispatcher:paused'), { a: '- still', '': '- flood' });
   assert.equal([await queue.resume('a'), await queue.resume('a')], [true, false]);
   await queue.resumeAll();
   assert.is(await redis.exists('dispatcher:paused'), 0);
