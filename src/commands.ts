@@ -1,6 +1,6 @@
 import type { Client } from './connection';
 import { fromRedis } from './errors';
-import type { Bytes, ShardKeys } from './keys';
+import { type Bytes, type ShardKeys, textIfUtf8 } from './keys';
 import { LUA, type ScriptName } from './lua';
 
 type Arg = Bytes | number;
@@ -13,7 +13,7 @@ export const MAX_BYTES = 1_048_576;
 
 /** What names a held message in every call about it. */
 export interface Held {
-  readonly user: Buffer;
+  readonly user: Bytes;
   readonly fence: string;
 }
 
@@ -98,7 +98,7 @@ export class Commands {
       waitMs,
       more: more === 1,
       claims: granted.map(([user, token, attempts, sinceMs, payload]) => (
-        { user, fence: token.toString('latin1'), attempts, sinceMs, payload }
+        { user: textIfUtf8(user), fence: token.toString('latin1'), attempts, sinceMs, payload }
       )),
     };
   }

@@ -30,8 +30,8 @@ export interface Desk<M> extends Host {
   settled(lane: Lane): void;
 }
 
-function eventOf({ user, fence, attempt }: HeldMessage): MessageEvent {
-  return { userId: user.toString(), fence, attempt };
+function eventOf({ userId, fence, attempt }: HeldMessage): MessageEvent {
+  return { userId, fence, attempt };
 }
 
 /** What is done with a message between its claim and its settling. */
@@ -69,7 +69,7 @@ export class Handling<M> {
     if (wait <= TYPING_THRESHOLD_MS) return;
     const failed = (cause: unknown) => this.desk.report(new HookError('onTyping failed', { cause }));
     try {
-      Promise.resolve(this.desk.options.onTyping(body, wait, { userId: message.user.toString() })).catch(failed);
+      Promise.resolve(this.desk.options.onTyping(body, wait, { userId: message.userId })).catch(failed);
     } catch (cause) {
       failed(cause);
     }
@@ -89,7 +89,7 @@ export class Handling<M> {
 
   async #handle(message: HeldMessage, body: M): Promise<Outcome> {
     const context: MessageContext = {
-      userId: message.user.toString(),
+      userId: message.userId,
       attempt: message.attempt,
       fence: message.fence,
       get signal() {

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /**
  * Every key, and which shard a user belongs to. P is the prefix.
  *
@@ -22,6 +24,11 @@
 
 /** A user or a key: text, or bytes that are no UTF-8. */
 export type Bytes = string | Buffer;
+
+/** Text travels faster than bytes; bytes that are no UTF-8 stay as they are. */
+export function textIfUtf8(bytes: Buffer): Bytes {
+  return isUtf8(bytes) ? bytes.toString() : bytes;
+}
 
 /** The major version of the protocol; clients of another one are refused. */
 const MAJOR = 1;
@@ -68,8 +75,7 @@ export class ShardKeys {
   readonly superseded: string;
   readonly root: string;
   readonly schedules: string;
-  readonly #root: Buffer;
-  readonly #dlq: Buffer;
+  readonly #dlq: string;
 
   constructor(readonly prefix: string, readonly version: string) {
     this.protocol = `${prefix}dispatcher:protocol`;
@@ -85,15 +91,14 @@ export class ShardKeys {
     this.superseded = `${prefix}dispatcher:superseded`;
     this.root = `${prefix}queue:`;
     this.schedules = `${prefix}scheduled:`;
-    this.#root = Buffer.from(this.root);
-    this.#dlq = Buffer.from(`${prefix}dlq:`);
+    this.#dlq = `${prefix}dlq:`;
   }
 
   queue(user: Bytes): Bytes {
-    return typeof user === 'string' ? this.root + user : Buffer.concat([this.#root, user]);
+    return typeof user === 'string' ? this.root + user : Buffer.concat([Buffer.from(this.root), user]);
   }
   dlq(user: Bytes): Bytes {
-    return Buffer.concat([this.#dlq, Buffer.from(user as string)]);
+    return typeof user === 'string' ? this.#dlq + user : Buffer.concat([Buffer.from(this.#dlq), user]);
   }
   schedule(user: string): string {
     return this.schedules + user;

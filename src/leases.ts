@@ -1,5 +1,6 @@
 import { type Claim, type Commands, type Held, MAX_ITEMS } from './commands';
 import { fromRedis, type InturnError, LockLostError } from './errors';
+import type { Bytes } from './keys';
 import { type Host, untilAnswered } from './persist';
 
 /**
@@ -12,9 +13,11 @@ export function leaseEnd(sent: number, leaseMs: number): number {
 
 /** A message that this dispatcher holds, from its claim until it is settled or its handler has ended. */
 export class HeldMessage implements Held {
-  readonly user: Buffer;
+  readonly user: Bytes;
   readonly fence: string;
-  /** The user as a key of a Map: a string of its bytes. */
+  /** The user as text; bytes that are no UTF-8 have U+FFFD in it. */
+  readonly userId: string;
+  /** The user as a key of a Map. */
   readonly key: string;
   readonly attempt: number;
   /** Somebody else may hold it by now. */
@@ -29,7 +32,9 @@ export class HeldMessage implements Held {
   constructor(claim: Claim, public deadline: number) {
     this.user = claim.user;
     this.fence = claim.fence;
-    this.key = claim.user.toString('latin1');
+    this.userId = claim.user.toString();
+    // No text has half a surrogate pair in it: bytes are not taken for somebody else's id.
+    this.key = typeof claim.user === 'string' ? claim.user : `\ud800${claim.user.toString('latin1')}`;
     this.attempt = claim.attempts;
   }
 
