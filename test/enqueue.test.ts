@@ -147,4 +147,83 @@ test('enqueue by a client with another number of shards is refused once messages
   await refuses(state, { ...rest, args: ['1 2', ...args.slice(1)] }, /^PROTOCOL /);
 });
 
+/** What is left of a call with ids: they are remembered for as long as the longest window asked for. */
+const seen = (members: Record<string, number | string>, ttl = TTL): State => ({ seen: kept(members, ttl) });
+const due: State = { 'queue:u': ['a'], active: { u: PAST } };
+
+test('enqueue of what this user was sent before under this id is 0, and does nothing', () => {
+  const before = { ...due, ...seen({ 'i u': `now+${TTL}` }) };
+  return does({ before, call: enqueue(1, [['u', 'b', 'i']]), reply: '0', after: called('0', before) });
+});
+
+test('enqueue knows an id of one user, and only as a whole', () => does({
+  before: { ...due, ...seen({ 'i v': FUTURE, 'ii u': FUTURE, 'i uu': FUTURE }) },
+  call: enqueue(1, [['u', 'b', 'i']]),
+  reply: '2',
+  after: called('2', { 'queue:u': ['a', 'b'], active: { u: PAST }, ...seen({ 'i u': `now+${TTL}`, 'i v': FUTURE, 'ii u': FUTURE, 'i uu': FUTURE }) }),
+}));
+
+test('enqueue of one id several times in a call takes the first', () => does({
+  before: due,
+  call: enqueue(1, [['u', 'b', 'i'], ['u', 'c', 'i'], ['u', 'd'], ['u', 'e'], ['u', 'f', 'j']]),
+  reply: '2 0 3 4 5',
+  after: called('2 0 3 4 5', {
+    'queue:u': ['a', 'b', 'd', 'e', 'f'], active: { u: PAST }, ...seen({ 'i u': `now+${TTL}`, 'j u': `now+${TTL}` }),
+  }),
+}));
+
+test('enqueue that is refused remembers no id, and a repeat is known although the queue is full or foreign', () => does({
+  before: { ...due, 'queue:v': 'foreign', ...seen({ 'i u': FUTURE, 'i v': FUTURE }) },
+  call: enqueue(1, [['u', 'b', 'j'], ['v', 'c', 'j'], ['u', 'b', 'i'], ['v', 'c', 'i']], 1),
+  reply: '-1 -2 0 0',
+  after: called('-1 -2 0 0', { ...due, 'queue:v': 'foreign', ...seen({ 'i u': FUTURE, 'i v': FUTURE }) }),
+}));
+
+test('enqueue of an id whose window has passed is accepted, and remembered anew', () => does({
+  before: { ...due, ...seen({ 'i u': 'now' }) },
+  call: enqueue(1, [['u', 'b', 'i']]),
+  reply: '2',
+  after: called('2', { 'queue:u': ['a', 'b'], active: { u: PAST }, ...seen({ 'i u': `now+${TTL}` }) }),
+}));
+
+test('enqueue removes two expired ids for each that it adds, the oldest first', () => does({
+  before: { ...due, ...seen({ '1 x': 1, '2 x': 2, '3 x': 3, '4 x': 4, '5 x': 5, '6 x': FUTURE }) },
+  call: enqueue(1, [['u', 'b', 'i'], ['u', 'c'], ['u', 'd', 'j']]),
+  reply: '2 3 4',
+  after: called('2 3 4', {
+    'queue:u': ['a', 'b', 'c', 'd'], active: { u: PAST }, ...seen({ '5 x': 5, '6 x': FUTURE, 'i u': `now+${TTL}`, 'j u': `now+${TTL}` }),
+  }),
+}));
+
+for (const [what, window] of [['shorter', TTL - 10_000], ['longer', TTL + 10_000]] as const) {
+  test(`enqueue with a ${what} window keeps all ids for the longest`, () => does({
+    before: { ...due, ...seen({ 'i v': FUTURE }) },
+    call: enqueue(1, [['u', 'b', 'i']], 9, 'm', window),
+    reply: '2',
+    after: called('2', {
+      'queue:u': ['a', 'b'], active: { u: PAST }, ...seen({ 'i u': `now+${window}`, 'i v': FUTURE }, Math.max(TTL, window)),
+    }),
+  }));
+}
+
+test('enqueue with the window 0 neither knows nor remembers ids', () => {
+  const before = { ...due, ...seen({ 'i u': FUTURE }) };
+  return does({
+    before, call: enqueue(1, [['u', 'b', 'i'], ['u', 'c', 'j'], ['u', 'd', 'j']], 9, 'm', 0), reply: '2 3 4',
+    after: called('2 3 4', { ...before, 'queue:u': ['a', 'b', 'c', 'd'] }),
+  });
+});
+
+test('enqueue without ids does not look at those that were seen', () => does({
+  before: { seen: 'foreign' }, call: enqueue(1, [['u', 'a']]), reply: '1',
+  after: called('1', { seen: 'foreign', 'queue:u': ['a'], active: { u: 'now' }, wake: ['1'] }),
+}));
+
+test('enqueue of one id by 50 producers at once accepts one', async () => {
+  await given({});
+  const replies = await crowd((i) => enqueue(1, [['u', `${i}`, 'update-7']], 1000, `m${i}`));
+  assert.equal([...replies].sort(), [...Array<string>(49).fill('0'), '1']);
+  assert.equal((await dump())['queue:u'], [`${replies.indexOf('1')}`]);
+});
+
 test.run();

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   type Case, changesNothing, claim, crowd, does, dump, from0, from1, FUTURE, given, held, kept, laws, LEASE, numbered, PAST, pause,
-  serve, TOO_LONG,
+  serve, type State, TOO_LONG,
 } from './scripts';
 
 serve();
@@ -54,5 +54,31 @@ test('pause by 50 producers at once pauses once', async () => {
   assert.equal(replies.sort(), [...Array<number>(49).fill(0), 1]);
   assert.equal((await dump())['paused'], { u: '- why' });
 });
+
+for (const user of ['u', '']) {
+  const who = user || 'all';
+  const called = (reply: number, pause: string): State => ({ paused: { [user]: pause }, 'producer:m': kept(`1 ${reply}`) });
+
+  test(`pause of ${who} for some ms holds its end before its reason`, () => (
+    does({ before: {}, call: pause(1, user, 20_000), reply: 1, after: called(1, 'now+20000 why') })
+  ));
+
+  for (const [what, before, ms, after] of [
+    ['an earlier end', 'now+10000 old', 20_000, 'now+20000 why'], ['a later end', 'now+40000 old', 20_000, 'now+40000 old'],
+    ['no end', '- old', 20_000, '- old'], ['an end, by one without', 'now+10000 old', 0, '- why'], ['a foreign form', 'old', 20_000, 'old'],
+  ] as const) {
+    test(`pause of ${who} whose pause has ${what}: the one that ends later is kept`, () => (
+      does({ before: { paused: { [user]: before } }, call: pause(1, user, ms), reply: 0, after: called(0, after) })
+    ));
+  }
+
+  test(`pause of ${who} whose pause has ended begins another`, async () => {
+    for (const ms of [0, 20_000]) {
+      await does({
+        before: { paused: { [user]: 'now old' } }, call: pause(1, user, ms), reply: 1, after: called(1, ms ? 'now+20000 why' : '- why'),
+      });
+    }
+  });
+}
 
 test.run();

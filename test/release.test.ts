@@ -65,4 +65,17 @@ test('release gives back what is held and nothing else', () => does({
   after: { active: { u: 'now', v: PAST, w: PAST }, claims: { u: waiting(0), v: held('d2', 2), w: waiting(1) } },
 }));
 
+for (const [what, before, after] of [
+  ['gives the token of each claim back', '0.1 5 now+40000.000', '0.1 5 now+20000.000'],
+  ['of a full bucket leaves it full', '0.1 5 1000000.000', '0.1 5 980000.000'],
+  ['of what is no limit leaves it', 'foreign', 'foreign'],
+] as const) {
+  test(`release where a rate is limited ${what}`, () => does({
+    before: { active: { u: PAST, v: PAST, w: PAST }, claims: { u: held('d1', 1), v: held('d1', 2), w: held('d2', 3) }, rate: before },
+    call: release('d1', ['u', fence(1), 0], ['v', fence(2), 0], ['w', fence(3), 0], ['u', fence(1), 0]),
+    reply: [1, 1, 0, 0],
+    after: { active: { u: 'now', v: 'now', w: PAST }, claims: { u: waiting(0), v: waiting(0), w: held('d2', 3) }, rate: after },
+  }));
+}
+
 test.run();

@@ -80,4 +80,26 @@ test('resume by 50 producers at once resumes once, and leaves one element in wak
   assert.equal({ active, paused, wake }, { active: { u: 'now' }, paused: undefined, wake: ['1'] });
 });
 
+for (const end of ['now+20000', '-']) {
+  test(`resume of a user that claim has passed by makes it due now (its pause ends: ${end})`, () => does({
+    before: { 'queue:u': ['a'], active: { u: end === '-' ? Infinity : 'now+20000.5' }, paused: { u: `${end} why` } },
+    call: resume(1, 'u'),
+    reply: 1,
+    after: { 'queue:u': ['a'], active: { u: 'now' }, wake: ['1'], 'producer:m': kept('1 1') },
+  }));
+}
+
+test('resume of a user whose pause was not met yet leaves its score, be it that of a lease', () => does({
+  before: { 'queue:u': ['a'], active: { u: 'now+20000' }, claims: { u: held('d1', 1) }, paused: { u: 'now+20000 why' } },
+  call: resume(1, 'u'),
+  reply: 1,
+  after: { 'queue:u': ['a'], active: { u: 'now+20000' }, claims: { u: held('d1', 1) }, wake: ['1'], 'producer:m': kept('1 1') },
+}));
+
+for (const user of ['u', '']) {
+  test(`resume of ${user || 'all'} whose pause has ended replies 0, and removes it`, () => (
+    does({ before: { paused: { [user]: 'now why' } }, call: resume(1, user), reply: 0, after: { 'producer:m': kept('1 0') } })
+  ));
+}
+
 test.run();
