@@ -28,7 +28,6 @@ for i, record in ipairs(redis.call('HMGET', claims, unpack(users))) do
   replies[i] = record and string.sub(record, 1, #claim) == claim and 1 or 0
   if replies[i] == 1 then scores[#scores + 1], scores[#scores + 2] = now + lease, users[i] end
 end
-redis.call('ZCARD', active) -- a foreign type fails here, before the first write
 if #scores > 1 then
   redis.call('HDEL', claims, '') -- first: Redis allows it when memory is full, and then the rest too
   redis.call('ZADD', active, unpack(scores))

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  ack, batches, type Case, crowd, does, dump, FENCE, fence, from0, FUTURE, given, held, holding, laws, LEASE, PAST, run,
+  ack, batches, type Case, crowd, does, dump, FENCE, fence, from0, FUTURE, given, held, holding, key, laws, LEASE, PAST, run, send,
   serve, type State, waiting,
 } from './scripts';
 
@@ -48,6 +48,13 @@ test('ack of the last message with the shortest gap leaves its user to claim', a
   await given(holds('a'));
   assert.equal(await run(ack('d1', ['u', fence(2), 1])), [1]);
   assert.equal(Object.keys(await dump()), ['active']);
+});
+
+test('ack counts a gap of 1 ms from the settling', async () => {
+  await given(holds('a', 'b'));
+  await run(ack('d1', ['u', fence(2), 1]));
+  const [due, record] = [await send(['ZSCORE', key('active'), 'u']), await send(['HGET', key('claims'), 'u'])];
+  assert.is(Number(due), Number(String(record).split(' ')[3]) + 1);
 });
 
 test('ack of a user that is named twice in a call removes one message', () => does({

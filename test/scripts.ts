@@ -314,6 +314,18 @@ export function laws(
 
   for (const user of USERS) test(`${what} serves the user ${JSON.stringify(user.slice(0, 20))}`, () => does(caseOf(user)));
 
+  test(`${what} leaves every other user alone`, async () => {
+    const beside = (state: State): State => ({
+      ...state,
+      'queue:somebody': ['x'],
+      'dlq:somebody': [letter('y')],
+      active: { ...(state['active'] as object), somebody: Infinity },
+      claims: { ...(state['claims'] as object), somebody: held('d9', 900) },
+      dead: [...((state['dead'] as string[] | undefined) ?? []), 'somebody'].sort(),
+    });
+    await does({ before: beside(before), call, reply, after: beside(after) });
+  });
+
   test(`${what}, repeated, changes nothing more`, async () => {
     await does(caseOf('u'));
     assert.equal(await run(call), again);

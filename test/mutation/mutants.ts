@@ -75,7 +75,7 @@ export function mutantsOf(source: string): Mutant[] {
         return add('constant', node, String(!node.value));
       case 'StringLiteral': {
         const value = source.slice(node.range![0] + 1, node.range![1] - 1);
-        if (!COMMANDS[value]) return /^[A-Z]{2,}$/.test(value) ? undefined : add('constant', node as Located, "'mutant'");
+        if (!COMMANDS[value]) return /^[A-Z]{2,}$/.test(value) ? undefined : add('constant', node as Located, "'somebody'");
         return add('command', node as Located, `'${COMMANDS[value]}'`);
       }
       case 'CallExpression': {
