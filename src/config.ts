@@ -19,6 +19,8 @@ export const DEFAULTS = Object.freeze({
   maxQueueLength: 999_999_999_999,
   /** How long the ids of messages are remembered, by which repeats are recognised. */
   dedupWindowMs: 86_400_000,
+  /** What the calls of a manager may take of memory while they wait for Redis. */
+  maxBacklogBytes: 134_217_728,
   /** How long a manager's call may take before its promise is rejected. */
   timeoutMs: 10_000,
 });

@@ -7,8 +7,8 @@
 
 /** What went wrong, for programs. Each code has a class of its own. */
 export type ErrorCode =
-  | 'INVALID_INPUT' | 'QUEUE_FULL' | 'UNKNOWN_OUTCOME' | 'UNAVAILABLE' | 'CLOSED' | 'AUTH' | 'FORBIDDEN' | 'READONLY'
-  | 'OUT_OF_MEMORY' | 'REDIS_TOO_OLD' | 'PROTOCOL' | 'WRONG_TYPE' | 'REDIS' | 'LOCK_LOST' | 'STOPPED' | 'HOOK_FAILED';
+  | 'INVALID_INPUT' | 'QUEUE_FULL' | 'BACKLOG_FULL' | 'UNKNOWN_OUTCOME' | 'UNAVAILABLE' | 'CLOSED' | 'AUTH' | 'FORBIDDEN'
+  | 'READONLY' | 'OUT_OF_MEMORY' | 'REDIS_TOO_OLD' | 'PROTOCOL' | 'WRONG_TYPE' | 'REDIS' | 'LOCK_LOST' | 'STOPPED' | 'HOOK_FAILED';
 
 /** The base of all of them. */
 export abstract class InturnError extends Error {
@@ -22,6 +22,8 @@ export abstract class InturnError extends Error {
 export class InvalidInputError extends InturnError { readonly code = 'INVALID_INPUT'; }
 /** The user's queue holds `maxQueueLength` messages. Nothing was written. */
 export class QueueFullError extends InturnError { readonly code = 'QUEUE_FULL'; }
+/** The manager's calls that wait for Redis hold `maxBacklogBytes`. Nothing was written. */
+export class BacklogFullError extends InturnError { readonly code = 'BACKLOG_FULL'; }
 /** The call was handed to Redis and no answer came: it may have been carried out, or may yet be. */
 export class UnknownOutcomeError extends InturnError { readonly code = 'UNKNOWN_OUTCOME'; }
 /** Redis could not be reached. Nothing was written. */

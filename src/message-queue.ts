@@ -1,4 +1,5 @@
 import { adopt } from './adopt';
+import { Backlog } from './backlog';
 import { type CallNumber, Commands } from './commands';
 import { DEFAULTS } from './config';
 import { checkSource, Connection, isCluster, type RedisSource } from './connection';
@@ -20,6 +21,8 @@ export interface MessageQueueManagerOptions {
   readonly maxQueueLength?: number;
   /** Bytes of JSON of one message. @default 1048576 */
   readonly maxPayloadBytes?: number;
+  /** Bytes that calls may hold while they wait for Redis; further ones are rejected at once. @default 134217728 */
+  readonly maxBacklogBytes?: number;
   /** ms until a call's promise is rejected. @default 10000 */
   readonly timeoutMs?: number;
 }
@@ -58,8 +61,8 @@ interface Shard {
 /**
  * Puts messages into users' queues, and shows, redrives, drops and pauses what is there.
  *
- * Calls reject with an `InturnError`: INVALID_INPUT, QUEUE_FULL, PROTOCOL, READONLY, OUT_OF_MEMORY, AUTH, FORBIDDEN,
- * REDIS_TOO_OLD, UNAVAILABLE and CLOSED say that nothing was written, UNKNOWN_OUTCOME that it may have been.
+ * Calls reject with an `InturnError`: INVALID_INPUT, QUEUE_FULL, BACKLOG_FULL, PROTOCOL, READONLY, OUT_OF_MEMORY, AUTH,
+ * FORBIDDEN, REDIS_TOO_OLD, UNAVAILABLE and CLOSED say that nothing was written, UNKNOWN_OUTCOME that it may have been.
  */
 export class MessageQueueManager {
   readonly #connection: Connection;
@@ -70,16 +73,18 @@ export class MessageQueueManager {
 
   /** @throws InvalidInputError for an option of the wrong kind or range */
   constructor(options: MessageQueueManagerOptions = {}) {
-    const { redis, prefix, shards, maxQueueLength, maxPayloadBytes, timeoutMs } = { ...DEFAULTS, ...options };
+    const { redis, prefix, shards, maxQueueLength, maxPayloadBytes, maxBacklogBytes, timeoutMs } = { ...DEFAULTS, ...options };
     const source = checkSource(redis);
     const keys = shardKeys(checkPrefix(prefix), checkInteger('shards', shards, 1, 1024), isCluster(source));
     const maxLength = checkInteger('maxQueueLength', maxQueueLength, 1, DEFAULTS.maxQueueLength);
     this.#maxPayloadBytes = checkInteger('maxPayloadBytes', maxPayloadBytes, 1, 536_870_912);
     this.#timeoutMs = checkInteger('timeoutMs', timeoutMs, 1, 86_400_000);
+    const backlog = new Backlog(checkInteger('maxBacklogBytes', maxBacklogBytes, 1, Number.MAX_SAFE_INTEGER));
     this.#connection = new Connection(source, SOCKET_TIMEOUT_MS);
     this.#shards = keys.map((one) => {
       const commands = new Commands(this.#connection.client, one);
-      const producer = new Producer(this.#connection, commands, { maxLength, windowMs: DEFAULTS.dedupWindowMs, timeoutMs: this.#timeoutMs });
+      const limits = { maxLength, windowMs: DEFAULTS.dedupWindowMs, timeoutMs: this.#timeoutMs, backlog };
+      const producer = new Producer(this.#connection, commands, limits);
       return { commands, producer };
     });
   }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Backlog } from './backlog';
 import { type CallNumber, type Commands, MAX_BYTES, MAX_ITEMS, type NewMessage, type QueueLimits } from './commands';
 import type { Connection } from './connection';
 import {
-  ClosedError, type ErrorCode, fromRedis, type InturnError, QueueFullError, RedisReplyError, UnavailableError,
-  UnknownOutcomeError, WrongTypeError,
+  BacklogFullError, ClosedError, type ErrorCode, fromRedis, type InturnError, QueueFullError, RedisReplyError,
+  UnavailableError, UnknownOutcomeError, WrongTypeError,
 } from './errors';
 
 /** How long Redis remembers a producer's last call. A call that is older is never sent again. */
@@ -16,6 +17,8 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set(['OUT_OF_MEMORY', 'PROTOCOL', '
 const SERVER_REFUSALS: ReadonlySet<ErrorCode> = new Set(['AUTH', 'FORBIDDEN', 'READONLY']);
 
 interface Job {
+  /** What it takes of the backlog while it waits. */
+  readonly bytes: number;
   readonly deadline: number;
   readonly resolve: (reply: number) => void;
   readonly reject: (error: InturnError) => void;
@@ -47,12 +50,12 @@ export class Producer {
   constructor(
     private readonly connection: Connection,
     private readonly commands: Commands,
-    private readonly options: QueueLimits & { readonly timeoutMs: number },
+    private readonly options: QueueLimits & { readonly timeoutMs: number; readonly backlog: Backlog },
   ) {}
 
   /** Resolves with the message's position; 0: its id is known from before. */
   enqueue(message: NewMessage): Promise<number> {
-    return this.#add((job) => ({ ...job, ...message }));
+    return this.#add((job) => ({ ...job, ...message }), message.payload);
   }
 
   /** Resolves with the reply of a call of its own. */
@@ -69,10 +72,12 @@ export class Producer {
     clearTimeout(this.#expiry);
   }
 
-  #add(make: (job: Job) => Message | Operation): Promise<number> {
+  #add(make: (job: Job) => Message | Operation, payload = ''): Promise<number> {
     if (this.#closed) return Promise.reject(new ClosedError('the manager is closed'));
+    const bytes = this.options.backlog.admit(payload);
+    if (bytes === undefined) return Promise.reject(new BacklogFullError('too much waits for Redis: await earlier calls first'));
     return new Promise((resolve, reject) => {
-      this.#waiting.push(make({ deadline: performance.now() + this.options.timeoutMs, resolve, reject }));
+      this.#waiting.push(make({ bytes, deadline: performance.now() + this.options.timeoutMs, resolve, reject }));
       this.#expiry ??= setTimeout(() => this.#expire(), this.options.timeoutMs);
       if (!this.#running) void this.#pump();
     });
@@ -91,7 +96,14 @@ export class Producer {
     for (const job of unknown) job.reject(new UnknownOutcomeError('no answer from Redis: the call may be carried out'));
     this.#flight = this.#flight.slice(unknown.length);
     const keep = this.#waiting.findIndex((job) => job.deadline > deadline);
-    for (const job of this.#waiting.splice(0, keep < 0 ? Infinity : keep)) job.reject(error);
+    for (const job of this.#take(keep < 0 ? Infinity : keep)) job.reject(error);
+  }
+
+  /** The first of what waits, which waits no more. */
+  #take(count: number): (Message | Operation)[] {
+    const taken = this.#waiting.splice(0, count);
+    this.options.backlog.release(taken);
+    return taken;
   }
 
   async #pump(): Promise<void> {
@@ -112,7 +124,7 @@ export class Producer {
 
   async #send(): Promise<void> {
     const first = this.#waiting[0]!;
-    const batch = isMessage(first) ? this.#takeMessages() : this.#waiting.splice(0, 1);
+    const batch = isMessage(first) ? this.#takeMessages() : this.#take(1);
     const call: Call = isMessage(first)
       ? (number) => this.commands.enqueue(number, this.options, batch as Message[])
       : async (number) => [await first.call(number)];
@@ -126,17 +138,14 @@ export class Producer {
     this.#flight = [];
   }
 
-  #takeMessages(): Message[] {
-    const batch: Message[] = [];
-    let bytes = 0;
+  #takeMessages(): (Message | Operation)[] {
+    let [count, bytes] = [0, 0];
     for (const job of this.#waiting) {
-      if (!isMessage(job) || batch.length === MAX_ITEMS) break;
-      bytes += Buffer.byteLength(job.payload);
-      if (bytes > MAX_BYTES && batch.length > 0) break;
-      batch.push(job);
+      bytes += job.bytes;
+      if (!isMessage(job) || count === MAX_ITEMS || (bytes > MAX_BYTES && count > 0)) break;
+      count++;
     }
-    this.#waiting.splice(0, batch.length);
-    return batch;
+    return this.#take(count);
   }
 
   /** Repeats a call, under one number, until it is answered or can only be given up. */

@@ -75,8 +75,12 @@ export function checkPayload(value: unknown, maxBytes: number): string {
   return json;
 }
 
-/** A prefix goes before every key; braces would move keys to another slot of a cluster. */
+/**
+ * A prefix goes before every key. Braces would move keys to another slot of a cluster; with the name of a list in it, its
+ * keys could be those of a user of a shorter prefix: `queue:` and user `1`, or none and user `queue:1`.
+ */
 export function checkPrefix(prefix: unknown): string {
-  if (typeof prefix === 'string' && prefix.length <= 128 && prefix.isWellFormed() && !/[{}]/.test(prefix)) return prefix;
-  return fail('prefix', 'a string of at most 128 characters, without braces', prefix);
+  const fits = typeof prefix === 'string' && prefix.length <= 128 && prefix.isWellFormed();
+  if (fits && !/[{}]|queue:|dlq:|scheduled:/.test(prefix)) return prefix;
+  return fail('prefix', 'a string of at most 128 characters, without braces, "queue:", "dlq:" or "scheduled:"', prefix);
 }
