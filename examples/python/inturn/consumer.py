@@ -9,11 +9,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from . import scripts
-from .scripts import MAX_BYTES, MAX_ITEMS, Argument, Keys, Script, answered, log
+from .scripts import MAX_BYTES, MAX_ITEMS, WAIT_SECONDS, Argument, Keys, Script, answered, log
 
 #: The longest that anything goes unnoticed when a wake-up is lost.
 INTERVAL = 0.1
-WAIT_SECONDS = 5
 #: Claims that a message may have though it kills its process, whatever the number of retries.
 MIN_CRASHES = 3
 #: For a user whose last handler has lost its lease, but not yet returned.

@@ -18,6 +18,9 @@ LUA = Path(os.environ.get("INTURN_LUA") or Path(__file__).resolve().parents[3] /
 MAJOR = 1
 MAX_ITEMS = 250
 MAX_BYTES = 1 << 20
+#: A connection that is silent for longer is taken for lost. A wait for a wake-up is shorter.
+SOCKET_SECONDS = 5
+WAIT_SECONDS = 3
 #: The call may have been carried out. (Also a server that is loading its data: then it was not, and will be.)
 NO_ANSWER = (ConnectionError, TimeoutError)
 
@@ -62,8 +65,8 @@ class Keys:
 
 def connect(where: str) -> Redis:
     """A client whose calls are sent once: who repeats a call must know that it may have been carried out."""
-    once = Retry(NoBackoff(), 0)
-    return Redis.from_url(where, retry=once) if "://" in where else Redis(unix_socket_path=where, retry=once)
+    options = {"retry": Retry(NoBackoff(), 0), "socket_timeout": SOCKET_SECONDS}
+    return Redis.from_url(where, **options) if "://" in where else Redis(unix_socket_path=where, **options)
 
 
 def refused(error: RedisError) -> bool:
