@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 BIN := node_modules/.bin
 
-.PHONY: help demo test mutants check torture bench bench-quick build clean redis
+.PHONY: help demo test mutants check torture interop bench bench-quick build clean redis
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ check: node_modules redis ## What CI runs: types, then the tests
 
 torture: node_modules redis ## Let everything fail under load, and check every promise (SECONDS=60 SEED=7 SEEDS=1 NEMESIS=kill,stall)
 	@SECONDS=$(SECONDS) SEED=$(SEED) SEEDS=$(SEEDS) NEMESIS=$(NEMESIS) $(BIN)/ts-node test/torture/main.ts
+
+interop: node_modules redis ## Let the clients in all languages pass the conformance vectors, and work together (a minute)
+	@$(BIN)/ts-node test/interop/main.ts
 
 mutants: node_modules redis ## Change the scripts in every small way, and see that the tests notice (20 minutes; or SCRIPTS="ack drop")
 	@$(BIN)/ts-node test/mutation/main.ts $(SCRIPTS)
