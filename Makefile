@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 BIN := node_modules/.bin
 
-.PHONY: help demo test mutants check torture interop bench bench-quick build clean redis
+.PHONY: help demo test mutants mutants-ts check torture interop bench bench-quick build clean redis
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ interop: node_modules redis ## Let the clients in all languages pass the conform
 mutants: node_modules redis ## Change the scripts in every small way, and see that the tests notice (20 minutes; or SCRIPTS="ack drop")
 	@$(BIN)/ts-node test/mutation/main.ts $(SCRIPTS)
 
+mutants-ts: test/mutation/node_modules redis ## The same for the TypeScript in src/, by Stryker (hours; or FILES="leases outcome")
+	@$(BIN)/ts-node test/mutation/typescript.ts $(FILES)
+
 bench: bench/node_modules redis ## Measure everything, beside other queues (under 20 minutes)
 	@$(BIN)/ts-node bench/main.ts full
 
@@ -40,6 +43,10 @@ node_modules: package.json package-lock.json
 	@node -e 'if (process.versions.node.split(".")[0] < 20) { console.error("Node 20 or newer is needed"); process.exit(1) }'
 	@npm ci --silent --no-fund --no-audit
 	@touch node_modules
+
+test/mutation/node_modules: node_modules test/mutation/package.json test/mutation/package-lock.json
+	@cd test/mutation && npm ci --silent --no-fund --no-audit
+	@touch test/mutation/node_modules
 
 bench/node_modules: node_modules bench/package.json bench/package-lock.json
 	@cd bench && npm ci --silent --no-fund --no-audit

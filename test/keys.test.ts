@@ -29,8 +29,9 @@ test('one shard has the prefix as it is, so that a queue is queue:<user>', () =>
 
 test('bytes that are no text stay as they are in a key', () => {
   const user = Buffer.from([0x75, 0xff, 0x00, 0x80]);
-  const key = shardKeys('', 1, false)[0]!.queue(user);
-  assert.equal(key, Buffer.concat([Buffer.from('queue:'), user]));
+  const [keys] = shardKeys('', 1, false);
+  assert.equal(keys!.queue(user), Buffer.concat([Buffer.from('queue:'), user]));
+  assert.equal(keys!.dlq(user), Buffer.concat([Buffer.from('dlq:'), user]));
 });
 
 for (const shards of [2, 3, 8, 16, 100]) {

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   type Case, CHANNEL, crowd, does, dump, fence, from1, FUTURE, given, hear, held, kept, laws, LEASE, numbered, PAST, PAYLOADS, refuses,
-  run, serve, type State, supersede, TOO_LONG, USERS, waiting,
+  run, send, serve, type State, supersede, TOO_LONG, USERS, waiting,
 } from './scripts';
 
 serve();
@@ -85,6 +85,29 @@ test('supersede keeps payloads byte for byte', () => does({
   before: { 'queue:u': ['a'], active: { u: PAST } }, call: supersede(1, 'u', PAYLOADS), reply: 1,
   after: called(1, { 'queue:u': [...PAYLOADS], active: { u: 'now' }, wake: ['1'] }),
 }));
+
+test('supersede without a user, or anything else that comes before the payloads, is refused', async () => {
+  const { args, ...call } = supersede(1, 'u');
+  for (let count = 0; count < args.length; count++) await refuses({}, { ...call, args: args.slice(0, count) }, /^ARGUMENT count: /);
+});
+
+test('supersede of a held user whose queue has gone deletes nothing', () => {
+  const rest = { active: { u: PAST }, claims: { u: held('d1', 1) } };
+  return does({ before: rest, call: supersede(1, 'u'), reply: 0, after: called(0, rest) });
+});
+
+test('supersede by a producer that may not publish is done all the same, and tells nobody', async () => {
+  await send(['ACL', 'SETUSER', 'mute', 'on', 'nopass', '~*', '+@all', 'resetchannels']);
+  const before = { 'queue:u': ['a', 'b'], active: { u: PAST }, claims: { u: held('d1', 1) } };
+  await given(before);
+  await send(['AUTH', 'mute', '']);
+  try {
+    assert.is(await run(supersede(1, 'u', ['c'])), 1);
+  } finally {
+    await send(['AUTH', 'default', '']);
+  }
+  assert.equal(await dump(), called(1, { ...before, 'queue:u': ['a', 'c'] }));
+});
 
 test('supersede takes 250 payloads in a call, and no more', async () => {
   const payloads = Array.from({ length: 251 }, (_, i) => `${i}`);

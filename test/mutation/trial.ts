@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { passes } from './passes';
 
 const ROOT = join(__dirname, '..', '..');
-/** A mutant that runs for so long loops. */
-const TIMEOUT_MS = 60_000;
 
 /** A test file that a mutant is tried with. */
 export interface TestFile {
@@ -36,28 +33,12 @@ export class Trial {
     return writeFile(join(this.folder, 'lua', `${script}.lua`), source);
   }
 
-  /** Whether all tests of a file pass. Ends at the first that fails. */
-  async passes({ name, first = false, env = {} }: TestFile): Promise<boolean> {
-    const child = spawn(process.execPath, [join(this.folder, 'test', `${name}.test.js`)], {
-      detached: true, stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, ...env, TMPDIR: join(this.folder, 'tmp') },
-    });
-    const timer = setTimeout(() => end(), TIMEOUT_MS);
-    /** Its Redis, too: both are of one process group. */
-    const end = (): boolean => process.kill(-child.pid!, 'SIGKILL');
-    let verdict: boolean | undefined;
-    let text = '';
-    child.stdout.on('data', (data: Buffer) => {
-      text += data.toString();
-      const mark = /[•✘]/.exec(text.includes('✘') ? '✘' : text)?.[0];
-      if (verdict !== undefined || mark === undefined || (mark === '•' && !first)) return;
-      verdict = mark === '•';
-      end();
-    });
-    const [status] = (await once(child, 'close')) as [number | null];
-    clearTimeout(timer);
-    await rm(join(this.folder, 'tmp'), { recursive: true });
-    await mkdir(join(this.folder, 'tmp'));
-    return verdict ?? status === 0;
+  async passes({ name, first, env }: TestFile): Promise<boolean> {
+    const tmp = join(this.folder, 'tmp');
+    const passed = await passes(join(this.folder, 'test', `${name}.test.js`), { first, env: { ...process.env, ...env, TMPDIR: tmp } });
+    await rm(tmp, { recursive: true });
+    await mkdir(tmp);
+    return passed;
   }
 
   async remove(): Promise<void> {

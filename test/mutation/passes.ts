@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** What runs for so long loops. */
+const TIMEOUT_MS = 120_000;
+
+export interface Run {
+  /** Only the file's first test counts. */
+  readonly first?: boolean;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Whether all tests of a bundled file pass. Ends at the first that fails, and with it what it has started. */
+export async function passes(file: string, { first = false, env = process.env }: Run = {}): Promise<boolean> {
+  const child = spawn(process.execPath, [file], { detached: true, stdio: ['ignore', 'pipe', 'ignore'], env });
+  let verdict: boolean | undefined;
+  const end = (): void => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL'); // the whole group: its Redis, too
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // all have gone already
+    }
+  };
+  const timer = setTimeout(end, TIMEOUT_MS);
+  let text = '';
+  child.stdout.on('data', (data: Buffer) => {
+    text += data.toString();
+    const mark = text.includes('✘') ? '✘' : /•/.exec(text)?.[0];
+    if (verdict !== undefined || mark === undefined || (mark === '•' && !first)) return;
+    verdict = mark === '•';
+    end();
+  });
+  const [status] = (await once(child, 'exit')) as [number | null];
+  clearTimeout(timer);
+  end();
+  return verdict ?? status === 0;
+}
