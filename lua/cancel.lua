@@ -27,8 +27,7 @@ if m and n < m then return redis.error_reply('STALE a later call of this produce
 if not m and n > 1 then return redis.error_reply('EXPIRED this producer is not known: take a new id and n = 1') end
 
 redis.call('ZCARD', scheduled) -- a foreign type fails here, before the first write
-local ids = redis.pcall('HKEYS', schedule)
-if ids.err then ids = {} end
+local ids = redis.pcall('HKEYS', schedule) -- of a foreign type: an error, in which there is none
 if id ~= '' then ids = #ids > 0 and redis.call('HEXISTS', schedule, id) == 1 and {id} or {} end
 
 redis.call('SET', producer, n .. ' ' .. #ids, 'PX', tonumber(ttl)) -- refused when memory is full: nothing was done

@@ -43,6 +43,11 @@ for (const id of ['', 'i']) {
   }));
 }
 
+test('cancel of a name that is not among those of the user deletes none of them', () => {
+  const others = { 'scheduled:u': { j: 'b' }, scheduled: { 'j u': FUTURE } };
+  return does({ before: others, call: cancel(1, 'u', 'i'), reply: 0, after: { ...others, 'producer:m': kept('1 0') } });
+});
+
 test('cancel of all takes thousands', async () => {
   const ids = Array.from({ length: 3000 }, (_, i) => `i${i}`);
   await does({
