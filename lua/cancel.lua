@@ -1,7 +1,7 @@
 -- cancel: deletes a scheduled message of a user, or all of them. What was moved into the queue is scheduled no more.
 -- KEYS   protocol string, scheduled zset, producer string, schedule hash
 -- ARGV   version, n 1.. (number of this call, as in enqueue), ttl 1.. (ms that the producer's record is kept),
---        user, id ('': all of this user)
+--        user, id [A-Za-z0-9_.:-]{0,64} ('': all of this user)
 -- REPLY  how many were deleted
 -- ERRORS ARGUMENT PROTOCOL STALE EXPIRED
 

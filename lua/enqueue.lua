@@ -2,8 +2,8 @@
 -- KEYS   protocol string, active zset, wake list, seen zset, producer string, then per message: queue list (may repeat)
 -- ARGV   version, n 1.. (number of this call: growing, and repeated only to repeat the call), ttl 1.. (ms that the
 --        producer's record is kept), max_length 0.. (messages in a queue), window_ms 0.. (for which ids are remembered;
---        0: not at all), then per message, 1 to 250: user (1 to 512 bytes), id (the caller's own, at most 64 of
---        A-Z a-z 0-9 _ . : -; '': none), payload (any bytes)
+--        0: not at all), then per message, 1 to 250: user (1 to 512 bytes), id [A-Za-z0-9_.:-]{0,64} (the
+--        caller's own; '': none), payload (any bytes)
 -- REPLY  "<r1> <r2> ..." per message: its position (1: the head); 0: a message of this user with this id was accepted
 --        within the window before; -1: full; -2: a foreign type is under the key
 -- ERRORS ARGUMENT PROTOCOL STALE EXPIRED

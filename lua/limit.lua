@@ -2,7 +2,7 @@
 -- KEYS   protocol string, rate string, producer string, wake list
 -- ARGV   version, n 1.. (number of this call, as in enqueue), ttl 1.. (ms that the producer's record is kept),
 --        per_second 0 or 0.001..1000000 (tokens; 0: no limit), burst 1..1000000 (tokens that a full bucket holds)
--- REPLY  1
+-- REPLY  1 done
 -- ERRORS ARGUMENT PROTOCOL STALE EXPIRED
 --
 -- Kept as "<per_second> <burst> <full_at>", the last being the ms since 1970, with a fraction, at which the bucket is full.

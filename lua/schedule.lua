@@ -1,7 +1,7 @@
 -- schedule: keeps a message that claim moves into its user's queue when it is due. The same id again replaces it.
 -- KEYS   protocol string, scheduled zset, wake list, producer string, schedule hash (the user's scheduled messages)
 -- ARGV   version, n 1.. (number of this call, as in enqueue), ttl 1.. (ms that the producer's record is kept),
---        max 0.. (messages that may be scheduled for one user), user, id (1 to 64 of A-Z a-z 0-9 _ . : -),
+--        max 0.. (messages that may be scheduled for one user), user, id [A-Za-z0-9_.:-]{1,64},
 --        at (when it is due: ms since 1970, or +ms from now), payload (any bytes)
 -- REPLY  when it is due, in ms since 1970, as text; -1: full; -2: a foreign type is under the schedule's key
 -- ERRORS ARGUMENT PROTOCOL STALE EXPIRED

@@ -153,7 +153,7 @@ const REPLIES: Record<ScriptName, readonly [documented: RegExp, reply: unknown, 
   schedule: [/^when it is due, in ms since 1970, as text; -1: full; -2: a foreign type/, Buffer.from('1795000000000'), 1_795_000_000_000],
   cancel: [/^how many/, 5, 5],
   supersede: [/^how many.*; -2: a foreign type/, -2, -2],
-  limit: [/^1$/, 1, 1],
+  limit: [/^1 done$/, 1, 1],
 };
 const text = (values: readonly (Bytes | number)[]): string[] => (
   values.map((one) => (Buffer.isBuffer(one) ? one : Buffer.from(`${one}`)).toString('latin1'))

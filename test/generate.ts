@@ -1,5 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withSha1 } from './contract';
 import { format } from './vectors/define';
 import type { Vector } from './vectors';
 
@@ -16,10 +17,10 @@ interface Definitions {
 export function generated(): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const file of readdirSync(join(__dirname, 'vectors')).sort()) {
-    if (file === 'define.ts') continue;
-    const { about, cases } = require(join(__dirname, 'vectors', file)) as Definitions;
-    files.set(`lua/vectors/${file.replace('.ts', '.json')}`, format(about, cases));
+    const { about, cases } = require(join(__dirname, 'vectors', file)) as Partial<Definitions>;
+    if (about && cases) files.set(`lua/vectors/${file.replace('.ts', '.json')}`, format(about, cases));
   }
+  files.set('lua/contract.json', withSha1());
   return files;
 }
 

@@ -14,7 +14,7 @@ export const near = (ms: number): { near: number } => ({ near: ms });
 
 /** A call whose reply is `reply`; once more, it replies `again`. */
 export const gets = (call: Call, reply: Expected, again?: Expected): Step[] =>
-  [reply, ...(again === undefined ? [] : [again])].map((expected) => ({ ...called(call), reply: expected }));
+  [reply, ...(again === undefined ? [] : [again])].map((expected) => ({ ...called(call), reply: texts(expected) }));
 export const fails = (call: Call, error: string): Step[] => [{ ...called(call), error }];
 export const advance = (ms: number): Step[] => [{ advance: ms }];
 
@@ -39,17 +39,23 @@ function text(bytes: string): string {
     .join('');
 }
 
+function texts(expected: Expected): Expected {
+  if (Array.isArray(expected)) return expected.map(texts);
+  return typeof expected === 'string' ? text(expected) : expected;
+}
+
 function literal(bytes: string): string {
   const utf8 = Buffer.from(bytes, 'latin1').toString();
   if (Buffer.from(utf8).toString('latin1') === bytes && !bytes.includes('<')) return utf8;
   return `<hex ${Buffer.from(bytes, 'latin1').toString('hex')}>`;
 }
 
-const time = (word: string | number): string => String(word).replace(/^now([-+]\d+)?$/, (_, ms = '+0') => `<ms ${Number(ms)}>`);
-/** The times in a record of claims, a pause or a dead letter. */
+const time = (word: string | number): string => String(word).replace(/^now([-+][\d.]+)?$/, (_, ms = '+0') => `<ms ${Number(ms)}>`);
+/** The times in a record of claims, a pause, a limit or a dead letter. */
 const times = (value: string): string =>
-  value.replace(/(?<=^[-\d]+ \S+ \d+ )now([-+]\d+)?$|^now([-+]\d+)?(?= )|(?<=^\{.*"at":)now([-+]\d+)?(?=\}\n)/, (word) =>
-    time(word),
+  value.replace(
+    /(?<=^[-\d]+ \S+ \d+ |^[\d.]+ \d+ )now([-+]\d+)?$|^now([-+]\d+)?(?= )|(?<=^\{.*"at":)now([-+]\d+)?(?=\}\n)/,
+    (word) => time(word),
   );
 const name = (key: string): string => (/^(queue|dlq|scheduled):/.test(key) ? key : `dispatcher:${key}`);
 
@@ -74,19 +80,14 @@ const sorted = (rows: readonly (readonly string[])[]): string[] =>
     .map(text);
 
 function entry(key: string, value: Value): [type: string, ttl: Entry[2], ...items: string[]] {
-  if (typeof value === 'string') return ['string', -1, text(value)];
-  if (Array.isArray(value)) {
-    return key === 'dead'
-      ? ['set', -1, ...sorted(value.map((one) => [one]))]
-      : ['list', -1, ...value.map((one) => text(times(one)))];
-  }
   if (value instanceof Kept) {
-    const { value: what, ttl } = value;
-    if (typeof what === 'string') return ['string', ttl, text(what)];
-    if (Array.isArray(what)) return ['string', ttl, text(pack(what))];
-    const [type, , ...items] = entry(key, what);
-    return [type, ttl, ...items];
+    const plain = Array.isArray(value.value) ? pack(value.value) : value.value;
+    const [type, , ...items] = entry(key, plain as Value);
+    return [type, value.ttl, ...items];
   }
+  if (typeof value === 'string') return ['string', -1, text(times(value))];
+  if (key === 'dead') return ['set', -1, ...sorted((value as string[]).map((one) => [one]))];
+  if (Array.isArray(value)) return ['list', -1, ...value.map((one) => text(times(one)))];
   const rows = Object.entries(value).map(([field, one]) => [
     field,
     TIMED.has(key) ? time(one).replace('Infinity', 'inf') : times(String(one)),

@@ -1,0 +1,157 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Ajv from 'ajv/dist/2020';
+import type { Redis } from 'ioredis';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type ShardKeys, shardKeys } from '../src/keys';
+import { LUA } from '../src/lua';
+import { type Arg, bodyOf, CONTRACT, contractWords, differences, headerWords, LUA_FOLDER, type Script, section, sha1, sourceOf } from './contract';
+import { Observer } from './observer';
+import { PrivateRedis } from './redis';
+import { check, evaluate, vectorFiles } from './vectors';
+
+/*
+ * What contract.json says = what the headers document = what the bodies do.
+ *
+ * Names, types, ranges and errors are compared as texts; ranges once more by their edges, run on the body; and statuses and the
+ * use of keys by what is seen when the vectors run. `contract.test.ts` compares header and body with the wrapper.
+ */
+
+let server: PrivateRedis;
+let redis: Redis;
+test.before(async () => {
+  server = await PrivateRedis.start();
+  redis = server.client();
+});
+test.after(() => server.stop());
+
+test('the contract is as its schema says', () => {
+  const schema = JSON.parse(readFileSync(join(LUA_FOLDER, 'contract.schema.json'), 'utf8')) as object;
+  const ajv = new Ajv({ allErrors: true });
+  ajv.validate(schema, CONTRACT);
+  assert.equal((ajv.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`), []);
+});
+
+test('every script is in the contract, and nothing else', () => {
+  const files = readdirSync(LUA_FOLDER).filter((file) => file.endsWith('.lua') && file !== 'inturn.functions.lua').sort();
+  assert.equal(Object.values(CONTRACT.scripts).map(({ file }) => file).sort(), files);
+  assert.equal(Object.keys(CONTRACT.scripts).sort(), Object.keys(LUA).sort());
+});
+
+test('every script has vectors', () => {
+  assert.equal(vectorFiles().map(([file]) => file.replace('.json', '')).filter((name) => CONTRACT.scripts[name]).sort(), Object.keys(LUA).sort());
+});
+
+test('keys and the major are those of the package', () => {
+  const keys = shardKeys('P ', 1, false)[0]!;
+  for (const [name, { pattern }] of Object.entries(CONTRACT.keys)) {
+    const key = keys[name as keyof ShardKeys] as string | ((id: string) => string | Buffer);
+    assert.is(String(typeof key === 'function' ? key.call(keys, /<\w+>/.exec(pattern)![0]) : key), `P ${pattern}`);
+  }
+  assert.is(keys.version, `${CONTRACT.protocol.major} 1`);
+});
+
+/** An argument that is taken, and what is not or is at the edge of it. */
+function edges({ name, type, min, max, or, values, pattern }: Arg): { refused: string[]; taken: string[] } {
+  const edge = [min, max, or].filter((one) => one !== undefined).map(String);
+  if (type === 'integer') return { refused: ['', 'abc', 'nan', 'inf', '1.5', `${min! - 1}`, `${max! + 1}`], taken: edge };
+  if (type === 'decimal') return { refused: ['', 'abc', 'nan', 'inf', '-1', '1e3', `${min! / 2}`, `${max! + 1}`], taken: edge };
+  if (type === 'bytes') {
+    return {
+      refused: [...(min ? ['x'.repeat(min - 1)] : []), ...(max ? ['x'.repeat(max + 1)] : [])],
+      taken: ['x'.repeat(min ?? 0), 'x'.repeat(max ?? 1000)],
+    };
+  }
+  if (type === 'text') {
+    const [, low, high] = /\{(\d+),(\d+)\}\$$/.exec(pattern!)!.map(Number);
+    return { refused: [' ', 'a/b', ...(low ? [''] : []), 'x'.repeat(high! + 1)], taken: ['x'.repeat(low!), 'x'.repeat(high!)] };
+  }
+  if (type === 'enum') return { refused: ['', 'x', `${values![0]} `], taken: [...values!] };
+  if (type === 'time') return { refused: ['', 'abc', '-1', '+', '1.5', '+-1'], taken: ['+0', '0', '1800000000000'] };
+  if (type === 'fence') return { refused: ['', 'abc', '-'], taken: ['0', '8000000000000000'] };
+  assert.is(name, 'version');
+  return { refused: [], taken: ['1 1'] };
+}
+
+const PLAIN: Record<Arg['type'], string> = {
+  version: '1 1', integer: '1', decimal: '1', bytes: 'u', text: 'x', enum: '', fence: '8000000000000000', time: '+1000',
+};
+const plain = ({ type, values }: Arg): string => values?.[0] ?? PLAIN[type];
+
+/** A call as the contract says, of so many messages, perhaps with another argument. */
+function callOf({ keys, args, each }: Script, count = 2, change: { arg?: Arg; value?: string } = {}) {
+  const key = (name: string, i: number): string => CONTRACT.keys[name]!.pattern.replace(/<\w+>/, `u${i}`);
+  const one = (arg: Arg, i: number): string => (arg === change.arg && (i === count - 1 || args.includes(arg)) ? change.value! : plain(arg));
+  const messages = each ? Array.from({ length: count }, (_, i) => i) : [];
+  return {
+    keys: [...keys.map(({ name }) => key(name, 0)), ...messages.flatMap((i) => each!.keys.map(({ name }) => key(name, i)))],
+    args: [...args.map((arg) => one(arg, 0)), ...messages.flatMap((i) => each!.args.map((arg) => one(arg, i)))],
+  };
+}
+
+/** How the body answers: the error, or ''. */
+async function answer(name: string, { keys, args }: ReturnType<typeof callOf>): Promise<string> {
+  await redis.flushdb();
+  await redis.set('dispatcher:protocol', '1 1');
+  return evaluate(redis, name, keys, args).then(() => '', (error: Error) => error.message);
+}
+
+for (const [name, script] of Object.entries(CONTRACT.scripts)) {
+  const { does, each, reply, errors } = script;
+  const args = [...script.args, ...(each?.args ?? [])];
+
+  test(`${name}: the SHA-1 is the file's (npm run generate)`, () => {
+    assert.is(script.sha1, sha1(sourceOf(name)));
+  });
+
+  test(`${name}: the header says what the contract says`, () => {
+    const source = sourceOf(name);
+    assert.equal(differences(name, headerWords(source), contractWords(script)), []);
+    assert.is(source.slice(0, source.indexOf('\n')), `-- ${name}: ${does}.`);
+    for (const [status, meaning] of Object.entries(reply.statuses ?? {})) {
+      assert.ok(section(source, 'REPLY').replace(': ', ' ').replaceAll(`${status}: `, `${status} `).includes(`${status} ${meaning}`), `${name}: the header's REPLY does not say ${status} ${meaning}`);
+    }
+  });
+
+  test(`${name}: the body can return the errors of the contract, and no others`, () => {
+    const codes = [...bodyOf(sourceOf(name)).matchAll(/'([A-Z]{2,}) [^']+'/g)].map(([, code]) => code!);
+    assert.equal([...new Set(codes)].sort(), [...errors].sort(), `${name}: error codes`);
+    for (const code of errors) assert.ok(CONTRACT.errors[code], `${name}: ${code} is not described`);
+  });
+
+  for (const arg of args) {
+    test(`${name}: the body takes the ${arg.name} of the contract, up to its edges`, async () => {
+      const { refused, taken } = edges(arg);
+      for (const value of refused) {
+        const error = await answer(name, callOf(script, 2, { arg, value }));
+        assert.ok(error.startsWith(`ARGUMENT ${arg.name}: `), `${name}: ${arg.name} ${JSON.stringify(value.slice(0, 20))}: ${error || 'not refused'}`);
+      }
+      for (const value of taken) {
+        const error = await answer(name, callOf(script, 2, { arg, value }));
+        assert.ok(error === '' || error.startsWith('EXPIRED '), `${name}: ${arg.name} ${JSON.stringify(value.slice(0, 20))}: ${error}`);
+      }
+    });
+  }
+
+  if (each) {
+    test(`${name}: the body takes ${each.min} to ${each.max} messages`, async () => {
+      for (const count of [each.min, each.max]) assert.is(await answer(name, callOf(script, count)), '', `${count} messages`);
+      for (const count of [each.min - 1, each.max + 1].filter((one) => one >= 0)) {
+        assert.match(await answer(name, callOf(script, count)), /^ARGUMENT count: /, `${count} messages`);
+      }
+    });
+  }
+
+  test(`${name}: its vectors use every key as the contract says, and meet every status`, async () => {
+    const observer = await Observer.on(server, name, script);
+    for (const [, { cases }] of vectorFiles()) {
+      for (const vector of cases.filter(({ steps }) => steps.some((step) => 'call' in step && step.call === name))) {
+        await check(redis, vector, '', observer.around((file, keys, values) => evaluate(redis, file, keys, values)));
+      }
+    }
+    assert.equal(await observer.report(), []);
+  });
+}
+
+test.run();
