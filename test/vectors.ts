@@ -73,7 +73,7 @@ function compared(expected: unknown, actual: unknown, start: number, end: number
 function matches(text: string, bytes: string, start: number, end: number): boolean {
   let rest = bytes;
   for (const part of parts(text)) {
-    const time = typeof part === 'number' && /^\d{13}(\.\d+)?/.exec(rest)?.[0];
+    const time = typeof part === 'number' && /^\d{13}/.exec(rest)?.[0];
     if (typeof part === 'string' ? !rest.startsWith(part) : !time || Number(time) < start + part || Number(time) > end + part) return false;
     rest = rest.slice((time || String(part)).length);
   }

@@ -17,7 +17,7 @@ import (
 
 var (
 	form     = regexp.MustCompile(`<(hex|ms) ([^>]*)>`)
-	timeForm = regexp.MustCompile(`^\d{13}(\.\d+)?`)
+	timeForm = regexp.MustCompile(`^\d{13}`)
 )
 
 type vectorCase struct {
@@ -263,8 +263,8 @@ func (w window) matchesText(text, actual string) bool {
 		bytes, isText := part.(string)
 		if !isText { // a time
 			bytes = timeForm.FindString(actual)
-			at, err := strconv.ParseFloat(bytes, 64)
-			if ms := part.(int64); err != nil || at < float64(w.start+ms) || at > float64(w.end+ms) {
+			at, err := strconv.ParseInt(bytes, 10, 64)
+			if ms := part.(int64); err != nil || at < w.start+ms || at > w.end+ms {
 				return false
 			}
 		}

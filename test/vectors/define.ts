@@ -50,11 +50,11 @@ function literal(bytes: string): string {
   return `<hex ${Buffer.from(bytes, 'latin1').toString('hex')}>`;
 }
 
-const time = (word: string | number): string => String(word).replace(/^now([-+][\d.]+)?$/, (_, ms = '+0') => `<ms ${Number(ms)}>`);
+const time = (word: string | number): string => String(word).replace(/^now([-+]\d+)?/, (_, ms = '+0') => `<ms ${Number(ms)}>`);
 /** The times in a record of claims, a pause, a limit or a dead letter. */
 const times = (value: string): string =>
   value.replace(
-    /(?<=^[-\d]+ \S+ \d+ |^[\d.]+ \d+ )now([-+]\d+)?$|^now([-+]\d+)?(?= )|(?<=^\{.*"at":)now([-+]\d+)?(?=\}\n)/,
+    /(?<=^[-\d]+ \S+ \d+ )now([-+]\d+)?$|(?<=^[\d.]+ \d+ )now([-+]\d+)?(?=\.000$)|^now([-+]\d+)?(?= )|(?<=^\{.*"at":)now([-+]\d+)?(?=\}\n)/,
     (word) => time(word),
   );
 const name = (key: string): string => (/^(queue|dlq|scheduled):/.test(key) ? key : `dispatcher:${key}`);

@@ -26,9 +26,9 @@ export const cases = [
     given(1, '-'),
   ),
   vector('attempts never fall below 0', holds('u', 0), gets(call, [1]), given(0)),
-  vector('the token of its claim is given back', { ...holds(), rate: '1 5 now+3000' }, gets(call, [1], [0]), {
+  vector('the token of its claim is given back', { ...holds(), rate: '1 5 now+3000.000' }, gets(call, [1], [0]), {
     ...given(1),
-    rate: '1 5 now+2000',
+    rate: '1 5 now+2000.000',
   }),
   vector(
     'each message of a call by itself',
@@ -38,7 +38,7 @@ export const cases = [
       'queue:w': ['c'],
       active: { u: FUTURE, v: FUTURE, w: FUTURE },
       claims: { u: held('d1', 1), v: held('d1', 2, 5), w: held('d2', 3) },
-      rate: '2 9 now+3000',
+      rate: '2 9 now+3000.000',
     },
     gets(release('d1', ['w', fence(3)], ['v', fence(2), 30_000, 1], ['u', fence(1)]), [0, 1, 1], [0, 0, 0]),
     {
@@ -47,7 +47,7 @@ export const cases = [
       'queue:w': ['c'],
       active: { u: 'now+10000', v: 'now+30000', w: FUTURE },
       claims: { u: waiting(0), v: waiting(4), w: held('d2', 3) },
-      rate: '2 9 now+2000',
+      rate: '2 9 now+2000.000',
     },
   ),
   vector(
@@ -56,7 +56,7 @@ export const cases = [
     gets(release('d1', ['u', fence(2), 20_000], ['u', fence(2), 0]), [1, 0]),
     given(1),
   ),
-  unchanged('a stale fence', { ...holds(), rate: '1 5 now+3000' }, gets(release('d1', ['u', fence(1)]), [0], [0])),
+  unchanged('a stale fence', { ...holds(), rate: '1 5 now+3000.000' }, gets(release('d1', ['u', fence(1)]), [0], [0])),
   unchanged('another owner', holds(), gets(release('d2', ['u', fence(2)]), [0])),
   unchanged('a message that waits is held by nobody', given(1), gets(release('-', ['u', '0']), [0])),
   ...USERS.map((user) =>

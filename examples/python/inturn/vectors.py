@@ -13,7 +13,7 @@ from .scripts import Script
 from .shards import shard_of, shard_prefix
 
 FORM = re.compile(r"<(hex|ms) ([^>]*)>")
-TIME = rb"(\d{13}(?:\.\d+)?)"
+TIME = rb"(\d{13})"
 
 
 async def run(redis: Redis, directory: Path) -> tuple[int, list[str]]:
@@ -115,7 +115,7 @@ def _matches_text(text: str, actual: bytes, start: int, end: int) -> bool:
     found = re.fullmatch(pattern, actual, re.DOTALL)
     times = [part for part in parts if isinstance(part, int)]
     return found is not None and all(
-        start + ms <= float(time) <= end + ms for ms, time in zip(times, found.groups(), strict=True)
+        start + ms <= int(time) <= end + ms for ms, time in zip(times, found.groups(), strict=True)
     )
 
 

@@ -213,16 +213,11 @@ fn text_fits(expected: &str, mut actual: &[u8], span: Span) -> Result<bool> {
     Ok(actual.is_empty())
 }
 
-/// What follows a time of 13 digits, perhaps with a fraction, that is in the range.
+/// What follows a time of 13 digits that is in the range.
 fn after_time(actual: &[u8], from: i64, to: i64) -> Option<&[u8]> {
-    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let fraction = match actual.get(13..) {
-        Some([b'.', rest @ ..]) => 1 + digits(rest),
-        _ => 0,
-    };
-    let (time, rest) = actual.split_at_checked(13 + fraction)?;
-    let time: f64 = str::from_utf8(time).ok()?.parse().ok()?;
-    (from as f64 <= time && time <= to as f64).then_some(rest)
+    let (time, rest) = actual.split_at_checked(13)?;
+    let time: i64 = str::from_utf8(time).ok()?.parse().ok()?;
+    (from <= time && time <= to).then_some(rest)
 }
 
 fn check_shards(content: &Json) -> Result<Vec<Checked>> {
