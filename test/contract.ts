@@ -87,8 +87,10 @@ export function section(source: string, label: string): string {
     .join(' ').replace(/\s+/g, ' ').trim();
 }
 
-/** The body of a script without its comments. */
-export const bodyOf = (source: string): string => source.slice(source.search(/^(?!--)/m)).replace(/--.*$/gm, '');
+/** A script without its header. */
+export const bodyOf = (source: string): string => source.slice(source.search(/^(?!--)/m));
+/** And without comments. */
+export const codeOf = (source: string): string => bodyOf(source).replace(/--.*$/gm, '');
 
 export function headerWords(source: string): Words {
   const list = (text: string): Said[] => {

@@ -1,6 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withSha1 } from './contract';
+import { functionsFile } from './functions';
 import { format } from './vectors/define';
 import type { Vector } from './vectors';
 
@@ -21,6 +22,7 @@ export function generated(): ReadonlyMap<string, string> {
     if (about && cases) files.set(`lua/vectors/${file.replace('.ts', '.json')}`, format(about, cases));
   }
   files.set('lua/contract.json', withSha1());
+  files.set('lua/inturn.functions.lua', functionsFile());
   return files;
 }
 

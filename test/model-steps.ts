@@ -89,7 +89,7 @@ export type Scripts = Readonly<Record<string, string>>;
 
 export function readScripts(): Scripts {
   const folder = join(__dirname, '..', 'lua');
-  const files = readdirSync(folder).filter((file) => file.endsWith('.lua'));
+  const files = readdirSync(folder).filter((file) => /^\w+\.lua$/.test(file));
   return Object.fromEntries(files.map((file) => [file.slice(0, -4), readFileSync(join(folder, file), 'utf8')]));
 }
 

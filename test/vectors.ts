@@ -44,7 +44,7 @@ export function parts(text: string): (string | number)[] {
   });
 }
 
-async function send(redis: Redis, command: string, args: readonly (string | number)[]): Promise<unknown> {
+export async function send(redis: Redis, command: string, args: readonly (string | number)[]): Promise<unknown> {
   return redis.callBuffer(command, ...args.map((arg) => Buffer.from(String(arg), 'latin1')));
 }
 

@@ -72,5 +72,5 @@ async function main(names: readonly string[]): Promise<void> {
   }
 }
 
-const all = readdirSync(LUA).filter((file) => file.endsWith('.lua')).map((file) => file.slice(0, -4));
+const all = readdirSync(LUA).filter((file) => /^\w+\.lua$/.test(file)).map((file) => file.slice(0, -4));
 void main(process.argv.length > 2 ? process.argv.slice(2) : all);
