@@ -8,6 +8,11 @@ export type RedisSource = string | RedisOptions | Redis | Cluster;
 
 export type Client = Redis | Cluster;
 
+/** The primary became a replica: another one has to be found. */
+function isReadOnly(error: Error): boolean {
+  return error.message.includes('READONLY');
+}
+
 /**
  * What the promise needs of a connection, whatever the caller's own client does: a command whose reply was lost is sent
  * again, in order, for as long as it takes (the scripts are safe to repeat); a half-open socket is noticed.
@@ -23,7 +28,7 @@ const SETTINGS = Object.freeze({
   showFriendlyErrorStack: false,
   stringNumbers: false,
   retryStrategy: (times: number) => Math.min(1000, 2 ** times * 10) * (0.5 + Math.random() / 2),
-  reconnectOnError: (error: Error) => error.message.includes('READONLY'),
+  reconnectOnError: isReadOnly,
 });
 
 function isClient(source: object): source is Client {
@@ -47,12 +52,13 @@ export function isCluster(source: RedisSource): source is Cluster {
 }
 
 /** A new client for this source that connects at its first use. */
-function makeClient(source: RedisSource, socketTimeout: number): Client {
-  const settings = { ...SETTINGS, socketTimeout };
-  if (typeof source === 'string') return new Redis(source, settings);
+function makeClient(source: RedisSource, socketTimeout: number, reconnectOnError: (error: Error) => boolean): Client {
+  const common = { ...SETTINGS, socketTimeout };
   if (isCluster(source)) {
-    return source.duplicate([], { lazyConnect: true, redisOptions: { ...source.options.redisOptions, ...settings } });
+    return source.duplicate([], { lazyConnect: true, redisOptions: { ...source.options.redisOptions, ...common } });
   }
+  const settings = { ...common, reconnectOnError };
+  if (typeof source === 'string') return new Redis(source, settings);
   return isClient(source) ? source.duplicate(settings) : new Redis({ ...source, ...settings });
 }
 
@@ -88,14 +94,16 @@ export class Connection {
   /** Why it cannot be used, as far as is known. */
   failure: InturnError | undefined;
   #closed = false;
+  #leaving = false;
   #waiters = new Set<Waiter>();
 
   constructor(source: RedisSource, socketTimeoutMs: number, private readonly onError?: (error: InturnError) => void) {
-    this.client = makeClient(source, socketTimeoutMs);
+    this.client = makeClient(source, socketTimeoutMs, (error) => this.#leaves(error));
     this.client.on('error', (error: unknown) => this.#fail(fromRedis(error)));
     this.client.on('ready', () => void this.#examine());
     this.client.on('close', () => {
       this.losses++;
+      this.#leaving = false;
       this.ready = false;
     });
   }
@@ -123,6 +131,13 @@ export class Connection {
     this.#closed = true;
     for (const waiter of this.#waiters) waiter.reject(new ClosedError('the connection is closed'));
     this.client.disconnect();
+  }
+
+  /** A server that became a replica refuses many commands at once; one of them ends the connection. */
+  #leaves(error: Error): boolean {
+    if (this.#leaving) return false;
+    this.#leaving = isReadOnly(error);
+    return this.#leaving;
   }
 
   #fail(error: InturnError): void {

@@ -7,6 +7,7 @@ export {
   OutOfMemoryError, ProtocolError, QueueFullError, ReadOnlyError, RedisReplyError, RedisTooOldError, Reject, RetryLater,
   StoppedError, UnavailableError, UnknownOutcomeError, WrongTypeError,
 } from './errors';
+export type { Durability } from './durability';
 export type { ChatMessage, DeadLetter, MessageType } from './message';
 export { MessageDispatcher } from './message-dispatcher';
 export {

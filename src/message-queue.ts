@@ -3,6 +3,7 @@ import { Backlog } from './backlog';
 import { type CallNumber, Commands } from './commands';
 import { DEFAULTS } from './config';
 import { checkSource, Connection, isCluster, type RedisSource } from './connection';
+import { checkDurability, type Durability } from './durability';
 import { ClosedError, fromRedis, type InturnError, ProtocolError, UnavailableError, WrongTypeError } from './errors';
 import { shardKeys, shardOf } from './keys';
 import { type DeadLetter, makeChatMessage, type MessageType, parseDeadLetter } from './message';
@@ -25,6 +26,11 @@ export interface MessageQueueManagerOptions {
   readonly maxBacklogBytes?: number;
   /** ms until a call's promise is rejected. @default 10000 */
   readonly timeoutMs?: number;
+  /**
+   * An enqueue resolves only once so many replicas have the message: it survives a failover then. Otherwise it rejects with
+   * UNKNOWN_OUTCOME: it was accepted, and a failover may lose it. Not with a cluster. @default none
+   */
+  readonly durability?: Durability;
 }
 
 /** Where a message was put. */
@@ -75,15 +81,16 @@ export class MessageQueueManager {
   constructor(options: MessageQueueManagerOptions = {}) {
     const { redis, prefix, shards, maxQueueLength, maxPayloadBytes, maxBacklogBytes, timeoutMs } = { ...DEFAULTS, ...options };
     const source = checkSource(redis);
+    const durability = checkDurability(options.durability, isCluster(source));
     const keys = shardKeys(checkPrefix(prefix), checkInteger('shards', shards, 1, 1024), isCluster(source));
     const maxLength = checkInteger('maxQueueLength', maxQueueLength, 1, DEFAULTS.maxQueueLength);
     this.#maxPayloadBytes = checkInteger('maxPayloadBytes', maxPayloadBytes, 1, 536_870_912);
     this.#timeoutMs = checkInteger('timeoutMs', timeoutMs, 1, 86_400_000);
     const backlog = new Backlog(checkInteger('maxBacklogBytes', maxBacklogBytes, 1, Number.MAX_SAFE_INTEGER));
-    this.#connection = new Connection(source, SOCKET_TIMEOUT_MS);
+    this.#connection = new Connection(source, SOCKET_TIMEOUT_MS + (durability?.timeoutMs ?? 0)); // WAIT is silent for so long
     this.#shards = keys.map((one) => {
       const commands = new Commands(this.#connection.client, one);
-      const limits = { maxLength, windowMs: DEFAULTS.dedupWindowMs, timeoutMs: this.#timeoutMs, backlog };
+      const limits = { maxLength, windowMs: DEFAULTS.dedupWindowMs, timeoutMs: this.#timeoutMs, backlog, durability };
       const producer = new Producer(this.#connection, commands, limits);
       return { commands, producer };
     });

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backlog } from './backlog';
 import { type CallNumber, type Commands, MAX_BYTES, MAX_ITEMS, type NewMessage, type QueueLimits } from './commands';
 import type { Connection } from './connection';
+import { confirm, type Durability, UNCONFIRMED } from './durability';
 import {
   BacklogFullError, ClosedError, type ErrorCode, fromRedis, type InturnError, QueueFullError, RedisReplyError,
   UnavailableError, UnknownOutcomeError, WrongTypeError,
@@ -50,7 +51,9 @@ export class Producer {
   constructor(
     private readonly connection: Connection,
     private readonly commands: Commands,
-    private readonly options: QueueLimits & { readonly timeoutMs: number; readonly backlog: Backlog },
+    private readonly options: QueueLimits & {
+      readonly timeoutMs: number; readonly backlog: Backlog; readonly durability: Durability | undefined;
+    },
   ) {}
 
   /** Resolves with the message's position; 0: its id is known from before. */
@@ -126,7 +129,7 @@ export class Producer {
     const first = this.#waiting[0]!;
     const batch = isMessage(first) ? this.#takeMessages() : this.#take(1);
     const call: Call = isMessage(first)
-      ? (number) => this.commands.enqueue(number, this.options, batch as Message[])
+      ? (number) => this.#enqueue(number, batch as Message[])
       : async (number) => [await first.call(number)];
     this.#flight = batch;
     try {
@@ -136,6 +139,12 @@ export class Producer {
       for (const job of batch) job.reject(fromRedis(error));
     }
     this.#flight = [];
+  }
+
+  #enqueue(number: CallNumber, batch: readonly Message[]): Promise<number[]> {
+    const { durability } = this.options;
+    const run = () => this.commands.enqueue(number, this.options, batch);
+    return durability ? confirm(this.connection, durability, run) : run();
   }
 
   #takeMessages(): (Message | Operation)[] {
@@ -178,9 +187,10 @@ export class Producer {
   }
 }
 
-/** -1 and -2 stand for a full queue and a foreign type. */
+/** -1 and -2 stand for a full queue and a foreign type, -3 for what too few replicas have. */
 function settle(job: Job, reply: number): void {
   if (reply >= 0) job.resolve(reply);
+  else if (reply === UNCONFIRMED) job.reject(new UnknownOutcomeError('too few replicas confirmed in time: a failover may lose the message'));
   else if (reply === -1) job.reject(new QueueFullError('the queue of this user is full'));
   else job.reject(new WrongTypeError("the key of this user's queue holds a value of a foreign type"));
 }

@@ -54,6 +54,22 @@ test('a read-only replica is a READONLY error, and nothing is written', async ()
   await replica.stop();
 });
 
+test('a primary that becomes a replica while many commands are in flight ends one connection, once', async () => {
+  const demoted = await PrivateRedis.start();
+  const connection = new Connection(demoted.path, 1000);
+  await connection.usable(2000);
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  await demoted.client().replicaof('127.0.0.1', 1);
+  const refused = await Promise.allSettled(Array.from({ length: 30 }, () => connection.client.set('a', 1)));
+  await until(() => connection.losses === 1 && connection.ready);
+  process.off('warning', note);
+  assert.equal([refused.filter(({ status }) => status === 'rejected').length, warnings], [30, []]);
+  connection.close();
+  await demoted.stop();
+});
+
 test('a user without the rights is FORBIDDEN, and one that may not run INFO is served', async () => {
   const acl = await PrivateRedis.start();
   await acl.client().acl('SETUSER', 'reader', 'on', '>secret', '~*', '+@read', '+info', '+hello');

@@ -45,9 +45,9 @@ export class PrivateRedis implements Server {
     return client;
   }
 
-  /** Starts the server, on what it kept in its folder. */
-  async run(): Promise<void> {
-    const settings = ['--port', '0', '--unixsocket', this.path, '--dir', this.dir, '--save', '', ...this.args];
+  /** Starts the server, on what it kept in its folder. @param more settings, beside those of the first start */
+  async run(...more: readonly string[]): Promise<void> {
+    const settings = ['--port', '0', '--unixsocket', this.path, '--dir', this.dir, '--save', '', ...this.args, ...more];
     this.#process = spawn('redis-server', settings, { stdio: 'ignore' });
     const failed = once(this.#process, 'error').then(([error]) => {
       throw error;
