@@ -10,7 +10,9 @@ import { slowestRecovery, waitsAfterKills } from './waits';
 const LEASE_MS = 100;
 
 const message = (seq: number) => ({ user: 'u', producer: 'p', seq });
-const fenceOf = (n: number) => String(1_700_000_000_000_000 + n);
+/** What Redis's clock says at 0. */
+const CLOCK_MS = 1_700_000_000_000;
+const fenceOf = (n: number) => String(CLOCK_MS * 1000 + n);
 const by = (process: string, at: number, event: Event): Entry => ({ at, by: process, ...event });
 
 const sent = (at: number, seq: number) => by('p', at, { kind: 'sent', ...message(seq) });
@@ -21,7 +23,7 @@ const dead = (at: number, seq: number) => by('fleet', at, { kind: 'dead', ...mes
 const killed = (at: number, process: string) => by(process, at, { kind: 'killed' });
 const stalled = (from: number, at: number, process: string) => by(process, at, { kind: 'stalled', from });
 const removed = (at: number, seq: number) => by('fleet', at, { kind: 'removed', ...message(seq) });
-const rollback = (from: number, at: number, durable = false) => by('fleet', at, { kind: 'rollback', from, durable });
+const rollback = (from: number, at: number, durable = false) => by('fleet', at, { kind: 'rollback', from, durable, clockMs: CLOCK_MS + at });
 const stepped = (from: number, at: number) => by('fleet', at, { kind: 'stepped', from });
 const outage = (from: number, at: number) => by('fleet', at, { kind: 'outage', from });
 const left = (at: number) => by('fleet', at, { kind: 'left', user: 'u', key: 'queue:u' });

@@ -169,7 +169,7 @@ function checkExclusive({ handlings }: User, { stalls, amnesia, leaseMs, lateMs 
       // A lease is counted from its claim, and half of it is left at least when the handler starts.
       const over = start.at - holder.start.at >= leaseMs / 2;
       const told = aborted !== undefined && (aborted.at <= start.at + lateMs || stall !== undefined);
-      const excused = (over && (told || (stall && holder.killed))) || amnesia.ofLease(holder.start.at, start.at);
+      const excused = (over && (told || (stall && holder.killed))) || amnesia.ofLease(holder, start.at);
       const tell = excused ? overlap : report;
       tell('exclusive', holder.start, stall, start, aborted ?? holder.end);
     }
@@ -198,7 +198,7 @@ function checkRepeats({ handlings }: User, { stalls, amnesia, leaseMs, report }:
     redeliveries.push([before, again]);
     const stall = stalls.of(before.start.by, before.start.at, start.at);
     const late = !(settled && settled.at < start.at) && start.at - before.start.at >= leaseMs / 2;
-    const excused = before.killed || before.aborted || stall || late || amnesia.ofLease(before.start.at, start.at);
+    const excused = before.killed || before.aborted || stall || late || amnesia.ofLease(before, start.at);
     if (!excused) report('redelivered', before.start, settled, start);
   }
   return redeliveries;

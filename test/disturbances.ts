@@ -31,15 +31,20 @@ export class Amnesia {
   }
 
   /** What was done with a claim may be forgotten when the next one begins. */
-  ofSettling({ start, end, settled }: Handling, next: number): Entry | undefined {
+  ofSettling(handling: Handling, next: number): Entry | undefined {
+    const { start, end, settled } = handling;
     const done = (settled ?? end ?? start).at;
-    const forgotten = this.#rollbacks.find(({ from, at }) => from <= done && at >= start.at && at <= next);
-    return forgotten ?? this.#step(start.at, next);
+    return this.#ends(handling, next).find(({ from }) => from <= done) ?? this.#step(start.at, next);
   }
 
-  /** A lease that was running at one moment may have ended at another. */
-  ofLease(from: number, to: number): Entry | undefined {
-    return this.#rollbacks.find(({ at }) => at >= from && at <= to) ?? this.#step(from, to);
+  /** A lease may have ended before its time when the next claim begins. */
+  ofLease(handling: Handling, next: number): Entry | undefined {
+    return this.#ends(handling, next)[0] ?? this.#step(handling.start.at, next);
+  }
+
+  /** Those that came between a claim and the next one. A fence begins with the ms at which it was given out. */
+  #ends({ start }: Handling, next: number): EntryOf<'rollback'>[] {
+    return this.#rollbacks.filter(({ at, clockMs }) => Number(start.fence) / 1000 <= clockMs + 1 && at <= next);
   }
 
   #step(from: number, to: number): Entry | undefined {

@@ -72,7 +72,9 @@ class Producer {
   #stopped = false;
 
   constructor(private readonly plan: Plan & ProducerPlan, private readonly history: History) {
-    this.#manager = new MessageQueueManager({ redis: plan.redis, timeoutMs: plan.timeoutMs ?? 60_000 });
+    this.#manager = new MessageQueueManager({
+      redis: plan.redis, timeoutMs: plan.timeoutMs ?? 60_000, durability: plan.durability,
+    });
     this.#draw = random(plan.seed);
   }
 

@@ -52,8 +52,11 @@ export type Event =
   | { readonly kind: 'left'; readonly user: string; readonly key: string }
   /** Redis was away, or could not be reached, between `from` and this entry. */
   | { readonly kind: 'outage'; readonly from: number }
-  /** Redis may have forgotten what it did between `from` and this entry; `durable`: but no message that it accepted. */
-  | { readonly kind: 'rollback'; readonly from: number; readonly durable: boolean }
+  /**
+   * Redis may have forgotten what it did between `from` and this entry; `durable`: but no message that it accepted.
+   * `clockMs`: what its own clock said at the end; what it answered before may have been read later.
+   */
+  | { readonly kind: 'rollback'; readonly from: number; readonly durable: boolean; readonly clockMs: number }
   /** Redis's clock was moved between `from` and this entry. */
   | { readonly kind: 'stepped'; readonly from: number };
 

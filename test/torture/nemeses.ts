@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { PrivateRedis } from '../redis';
+import { Sentinels } from '../sentinels';
+import { failover } from './failover';
 import type { Fault } from './fault';
 import { NETWORK_FAULTS } from './network';
 import { PROCESS_FAULTS } from './process';
@@ -27,5 +29,10 @@ const STRICT = [...PROCESS_FAULTS, ...SERVER_FAULTS, ...NETWORK_FAULTS];
 export const NEMESES: readonly Nemesis[] = [
   ...STRICT.map(alone),
   nemesis({ name: FORGETFUL_CRASH.name, server: start('everysec'), faults: [FORGETFUL_CRASH] }),
+  nemesis({ name: 'failover', server: () => Sentinels.start(), faults: [failover('failover', false)] }),
+  nemesis({
+    name: 'failover-durable', server: () => Sentinels.start(), faults: [failover('failover-durable', true)],
+    durability: { replicas: 1, timeoutMs: 500 },
+  }),
   nemesis({ name: 'together', server: start('always'), faults: STRICT, proxied: true }),
 ];

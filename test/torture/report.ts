@@ -1,7 +1,7 @@
 import type { Result } from './run';
 
 const HEAD = ['nemesis', 'seeds', 'fired', 'messages', 'redelivered', 'overlaps', 'forgotten', 'violations', 'slowest recovery'];
-const WIDTHS = [15, 7, 7, 10, 13, 10, 11, 12, 18];
+const WIDTHS = [17, 7, 7, 10, 13, 10, 11, 12, 18];
 
 /** All runs of a nemesis so far. */
 export class Tally {

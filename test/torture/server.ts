@@ -82,7 +82,7 @@ export const FORGETFUL_CRASH: ServerFault = {
   name: 'crash-everysec',
   async inject(arena, draw) {
     await arena.redis.kill();
-    arena.fleet.note({ kind: 'rollback', from: now() - EVERYSEC_MS, durable: false });
+    arena.fleet.note({ kind: 'rollback', from: now() - EVERYSEC_MS, durable: false, clockMs: Date.now() });
     await sleep(draw() * 500);
     await arena.redis.run();
   },
