@@ -2,6 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withSha1 } from './contract';
 import { functionsFile } from './functions';
+import { readme } from './reference';
 import { format } from './vectors/define';
 import type { Vector } from './vectors';
 
@@ -23,6 +24,7 @@ export function generated(): ReadonlyMap<string, string> {
   }
   files.set('lua/contract.json', withSha1());
   files.set('lua/inturn.functions.lua', functionsFile());
+  files.set('lua/README.md', readme());
   return files;
 }
 

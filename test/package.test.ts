@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -65,9 +65,11 @@ test('the package works bundled into one file, minified, with nothing beside it'
   await rm(bundle, { recursive: true });
 });
 
-test('the package ships the scripts, each of them importable by its path', async () => {
-  await writeFile(join(dir, 'd.cjs'), "process.stdout.write(require.resolve('inturn/lua/claim.lua'))");
-  assert.match((await run(process.execPath, ['d.cjs'], { cwd: dir })).stdout, /lua\/claim.lua$/);
+test('the package ships the folder of the scripts whole, each file importable by its path', async () => {
+  await writeFile(join(dir, 'd.cjs'), "for (const file of process.argv.slice(2)) require('fs').readFileSync(require.resolve(`inturn/lua/${file}`))");
+  const files = (await readdir(join(ROOT, 'lua'), { recursive: true })).filter((file) => file.includes('.'));
+  assert.ok(['claim.lua', 'contract.json', 'inturn.functions.lua', 'vectors/claim.json', 'vectors/dump.lua'].every((file) => files.includes(file)));
+  await run(process.execPath, ['d.cjs', ...files], { cwd: dir });
 });
 
 test('its type declarations hold from ESM and CommonJS', async () => {
