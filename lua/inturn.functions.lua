@@ -104,9 +104,11 @@ redis.register_function{
 
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local lease_end = string.format('%.0f', now + lease_ms) -- text: written out once, not per user
     local reply = {0, 0}
     local function give(user, fence, attempts, settled, payload)
-      reply[#reply + 1] = {user, fence, attempts, tonumber(settled) and math.max(0, now - settled) or -1, payload}
+      local since = tonumber(settled)
+      reply[#reply + 1] = {user, fence, attempts, since and math.max(0, now - since) or -1, payload}
     end
 
     local last = redis.call('GET', owner_key)
@@ -119,7 +121,7 @@ redis.register_function{
         local payload = redis.pcall('LINDEX', root .. last[i], 0)
         if holder == owner and tonumber(fence) > after and type(payload) == 'string' then
           give(last[i], fence, tonumber(attempts), settled, payload)
-          scores[#scores + 1], scores[#scores + 2] = now + lease_ms, last[i]
+          scores[#scores + 1], scores[#scores + 2] = lease_end, last[i]
         end
       end
       redis.call('ZCARD', active) -- a foreign type fails here, before the first write
@@ -189,17 +191,17 @@ redis.register_function{
     for i, user in ipairs(users) do
       local pause = pauses[i] and ending(pauses[i])
       if pause and pause <= now then lifted[#lifted + 1], pause = user, nil end
-      local payload = not pause and redis.pcall('LINDEX', root .. user, 0)
+      local payload = not pause and redis.pcall('LINDEX', root .. user, '0')
       if pause then
         scores[#scores + 1], scores[#scores + 2] = pause + 0.5, user
       elseif type(payload) == 'string' then
         bytes = bytes + #payload
         if #grant > tokens or bytes > max_bytes and #grant > 1 then more = true break end
         number = number + 1
-        local fence, attempts, settled = string.format('%.0f', number), string.match(records[i] or '', ' (%d+) (%S+)$')
-        attempts, settled = (tonumber(attempts) or 0) + 1, settled or '-'
-        give(user, fence, attempts, settled, payload)
-        scores[#scores + 1], scores[#scores + 2] = now + lease_ms, user
+        local fence, attempts, settled = string.format('%.0f', number), string.match(records[i] or '- - 0 -', ' (%d+) (%S+)$')
+        attempts = attempts == '0' and '1' or string.format('%d', attempts + 1)
+        give(user, fence, tonumber(attempts), settled, payload)
+        scores[#scores + 1], scores[#scores + 2] = lease_end, user
         held[#held + 1], held[#held + 2] = user, fence .. ' ' .. owner .. ' ' .. attempts .. ' ' .. settled
         grant[1], grant[#grant + 1] = fence, user
       elseif payload and not string.find(payload.err, '^WRONGTYPE') then

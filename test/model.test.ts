@@ -247,9 +247,9 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
   'enqueue wakes somebody with every call': [['enqueue', 'if woken > 0 and not awake', 'if woken > 0']],
   'claim knows no last call': [['claim', 'if last and tonumber(last[1]) > after then', 'if false then']],
   'claim gives again what another owner holds': [['claim', 'if holder == owner and tonumber(fence) > after', 'if fence']],
-  'claim gives again without a new lease': [['claim', 'now + lease_ms, last[i]', 'now, last[i]']],
+  'claim gives again without a new lease': [['claim', 'lease_end, last[i]', 'now, last[i]']],
   'attempts count at the failure, not at the claim': [
-    ['claim', '(tonumber(attempts) or 0) + 1', 'tonumber(attempts) or 0'],
+    ['claim', "attempts == '0' and '1' or string.format('%d', attempts + 1)", 'attempts'],
     ['retry', "local attempts, settled = string.match(record, ' (%d+) (%S+)$')",
       "local attempts, settled = string.match(record, ' (%d+) (%S+)$')\n    attempts = string.format('%d', attempts + 1)"],
   ],
