@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Commands, MAX_BYTES } from '../src/commands';
 import type { Client } from '../src/connection';
 import { type Bytes, shardKeys, type ShardKeys } from '../src/keys';
 import { LUA, type ScriptName } from '../src/lua';
+import { codeOf, headerWords, LUA_FOLDER, type Said, section, sourceOf } from './contract';
 import { type Call, given, run, serve, type State, USERS } from './scripts';
 
 /*
@@ -19,17 +19,12 @@ serve();
 
 // What the client library itself routes by.
 const slotOf = require('cluster-key-slot') as (key: Buffer) => number;
-const folder = join(__dirname, '..', 'lua');
 const SCRIPTS = Object.keys(LUA) as ScriptName[];
 
-interface Name {
-  readonly name: string;
-  readonly type: string | undefined;
-}
-/** What a call has once, and what it has once per message. */
+/** What a call has once, and what it has once per message. Of a key, `is` is its type. */
 interface Names {
-  readonly head: readonly Name[];
-  readonly item: readonly Name[];
+  readonly head: readonly Said[];
+  readonly item: readonly Said[];
 }
 interface Header {
   readonly keys: Names;
@@ -39,26 +34,12 @@ interface Header {
 }
 
 function parse(script: string): { header: Header; body: string } {
-  const lines = readFileSync(join(folder, `${script}.lua`), 'utf8').split('\n');
-  const end = lines.findIndex((line) => !line.startsWith('--'));
-  const section = (label: string): string => {
-    const first = lines.findIndex((line) => line.startsWith(`-- ${label} `));
-    assert.ok(first > 0 && first < end, `${script}: the header has no ${label}`);
-    const rest = lines.slice(first + 1, end);
-    const next = rest.findIndex((line) => !line.startsWith('--        '));
-    return [lines[first]!.slice(label.length + 3), ...rest.slice(0, next < 0 ? rest.length : next).map((line) => line.slice(2))].join(' ');
+  const source = sourceOf(script);
+  const { keys, args, eachKeys, eachArgs, errors } = headerWords(source);
+  const header = {
+    keys: { head: keys, item: eachKeys }, args: { head: args, item: eachArgs }, reply: section(source, 'REPLY'), errors,
   };
-  const names = (label: string): Names => {
-    const [head = '', item = ''] = section(label).replace(/\([^()]*\)|\[[^\]]*\]|\{[^}]*\}/g, '').split(/, then per message[^:]*:/);
-    const each = (list: string): Name[] => list.split(',').filter((one) => one.trim()).map((one) => {
-      const [name, type] = one.trim().split(/\s+/);
-      return { name: name!, type };
-    });
-    return { head: each(head), item: each(item) };
-  };
-  const body = lines.slice(end).join('\n').replace(/--.*$/gm, '');
-  const errors = section('ERRORS').trim().split(/\s+/);
-  return { header: { keys: names('KEYS'), args: names('ARGV'), reply: section('REPLY').trim(), errors }, body };
+  return { header, body: codeOf(source) };
 }
 
 const TYPES: Record<string, string> = {
@@ -80,7 +61,7 @@ const FREE: Record<string, readonly string[]> = {
 };
 
 function spread<T>({ head, item }: Names, users: readonly Bytes[], make: (name: string, i: number, user: Bytes) => T): T[] {
-  const one = (names: readonly Name[], i: number): T[] => names.map(({ name }) => make(name, i, users[i]!));
+  const one = (names: readonly Said[], i: number): T[] => names.map(({ name }) => make(name, i, users[i]!));
   return [...one(head, 0), ...users.flatMap((_user, i) => one(item, i))];
 }
 const keysOf = (names: Names, users: readonly Bytes[], keys: ShardKeys): Bytes[] => spread(names, users, (name, _, user) => {
@@ -160,12 +141,12 @@ const text = (values: readonly (Bytes | number)[]): string[] => (
 );
 
 test('every file in lua has a wrapper and tests', () => {
-  const files = readdirSync(folder).filter((file) => /^\w+\.lua$/.test(file)).map((file) => file.slice(0, -4)).sort();
+  const files = readdirSync(LUA_FOLDER).filter((file) => /^\w+\.lua$/.test(file)).map((file) => file.slice(0, -4)).sort();
   assert.equal([...SCRIPTS].sort(), files);
   for (const name of files) {
     assert.type(Commands.prototype[name as ScriptName], 'function');
     assert.ok(readdirSync(__dirname).includes(`${name}.test.ts`), `${name} has no tests`);
-    assert.is(LUA[name as ScriptName], readFileSync(join(folder, `${name}.lua`), 'utf8'));
+    assert.is(LUA[name as ScriptName], sourceOf(name));
   }
 });
 
@@ -176,7 +157,7 @@ for (const script of SCRIPTS) {
   test(`${script}: protocol and version come first, keys are of their types, and nothing is named twice`, () => {
     assert.is(header.keys.head[0]?.name, 'protocol');
     assert.is(header.args.head[0]?.name, 'version');
-    for (const { name, type } of [...header.keys.head, ...header.keys.item]) assert.is(type, TYPES[name], name);
+    for (const { name, is } of [...header.keys.head, ...header.keys.item]) assert.is(is, TYPES[name], name);
     for (const { head, item } of [header.keys, header.args]) {
       assert.is(new Set([...head, ...item].map(({ name }) => name)).size, head.length + item.length);
     }
@@ -238,7 +219,7 @@ for (const script of SCRIPTS) {
 
   test(`${script}: the body takes the keys of the header as what their types say`, async () => {
     const values: State = { zset: { z: 1 }, hash: { z: '- - 0 -' }, list: ['1'], set: ['z'] };
-    const state = Object.fromEntries(header.keys.head.flatMap(({ name, type }) => (values[type!] ? [[name, values[type!]!]] : [])));
+    const state = Object.fromEntries(header.keys.head.flatMap(({ name, is }) => (values[is] ? [[name, values[is]!]] : [])));
     assert.is(await answer((call) => call, 2, { ...state, 'queue:u0': ['a'], 'dlq:u0': ['b'] }), '');
   });
 

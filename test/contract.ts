@@ -62,7 +62,7 @@ export function withSha1(): string {
 }
 
 /** What a header and the contract say of a key or an argument: its name, and its type or range if that can be said in a word. */
-interface Said {
+export interface Said {
   readonly name: string;
   readonly is: string;
 }
