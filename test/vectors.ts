@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import * as assert from 'uvu/assert';
+import { shardOf, shardPrefix } from '../src/keys';
 
 /** Runs the conformance vectors, as `lua/vectors/README.md` describes them. Bytes are latin1 strings here. */
 
@@ -33,6 +34,26 @@ export type CallScript = (script: string, keys: readonly string[], args: readonl
 export function vectorFiles(): readonly (readonly [file: string, content: VectorFile])[] {
   const files = readdirSync(VECTORS).filter((file) => file.endsWith('.json') && file !== 'shards.json').sort();
   return files.map((file) => [file, JSON.parse(readFileSync(join(VECTORS, file), 'utf8')) as VectorFile]);
+}
+
+/** What `shards.json` says of a user or a shard, and what the package makes of it. */
+export interface ShardCase {
+  readonly what: string;
+  readonly expected: number | string;
+  readonly found: number | string;
+}
+
+export function shardCases(): ShardCase[] {
+  const { users, prefixes } = JSON.parse(readFileSync(join(VECTORS, 'shards.json'), 'utf8')) as {
+    readonly users: readonly (readonly [user: string, shards: number, shard: number])[];
+    readonly prefixes: readonly (readonly [name: string, shards: number, shard: number, prefix: string])[];
+  };
+  return [
+    ...users.map(([user, shards, expected]) => (
+      { what: user, expected, found: shardOf(Buffer.from(parts(user).join(''), 'latin1'), shards) }
+    )),
+    ...prefixes.map(([name, shards, shard, expected]) => ({ what: name, expected, found: shardPrefix(name, shard, shards) })),
+  ];
 }
 
 /** The parts of a text: bytes, and times as numbers. */

@@ -1,12 +1,9 @@
 /** The package, with the commands that the clients in examples/ have. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
 import { type MessageContext, MessageDispatcher, type MessageEvent, MessageQueueManager } from '../../src/index';
-import { shardOf, shardPrefix } from '../../src/keys';
-import { check, evaluate, parts, vectorFiles, VECTORS } from '../vectors';
+import { check, evaluate, shardCases, vectorFiles } from '../vectors';
 
 const { positionals: [command], values } = parseArgs({
   allowPositionals: true,
@@ -71,7 +68,9 @@ function tell(event: string, { userId, fence, attempt }: MessageEvent, more: obj
 
 async function vectors(): Promise<void> {
   const client = new Redis(redis);
-  const failures = shardFailures();
+  const failures = shardCases().map(({ what, expected, found }) => (
+    found === expected ? '' : `shards: ${what}: ${found}, not ${expected}`
+  ));
   for (const [file, { cases }] of vectorFiles()) {
     for (const vector of cases) {
       const outcome = check(client, vector, 'v:', (script, keys, args) => evaluate(client, script, keys, args));
@@ -83,21 +82,6 @@ async function vectors(): Promise<void> {
   for (const failure of said) console.log(failure);
   console.log(`${failures.length - said.length} passed, ${said.length} failed`);
   process.exitCode = said.length > 0 ? 1 : 0;
-}
-
-/** Of each user and prefix in shards.json: nothing, or what is wrong. */
-function shardFailures(): string[] {
-  const { users, prefixes } = JSON.parse(readFileSync(join(VECTORS, 'shards.json'), 'utf8')) as {
-    readonly users: readonly (readonly [user: string, shards: number, shard: number])[];
-    readonly prefixes: readonly (readonly [name: string, shards: number, shard: number, prefix: string])[];
-  };
-  const compare = (what: string, got: unknown, expected: unknown) => (got === expected ? '' : `shards: ${what}: ${got}, not ${expected}`);
-  return [
-    ...users.map(([user, shards, shard]) => (
-      compare(user, shardOf(Buffer.from(parts(user).join(''), 'latin1'), shards), shard)
-    )),
-    ...prefixes.map(([prefix, shards, shard, expected]) => compare(prefix, shardPrefix(prefix, shard, shards), expected)),
-  ];
 }
 
 const commands: Record<string, () => Promise<void>> = { produce, consume, vectors };
