@@ -98,9 +98,7 @@ export class Fleet<S extends Server = PrivateRedis> {
 
   /** Waits for the end of workers that end by themselves. */
   async ended(workers: readonly Worker[]): Promise<void> {
-    const late = sleep(PATIENCE_MS, 'late', { ref: false });
-    if ((await Promise.race([Promise.all(workers.map(({ gone }) => gone)), late])) !== 'late') return;
-    throw new Error(`did not end in time: ${workers.filter(({ child }) => alive(child)).map(({ name }) => name).join(' ')}`);
+    await allGone(workers, PATIENCE_MS);
   }
 
   /** Waits until no user has a message. */
@@ -146,6 +144,13 @@ export class Fleet<S extends Server = PrivateRedis> {
     if (said !== 'ready') throw new Error(`${name} did not start`);
     return worker;
   }
+}
+
+/** Resolves when all have ended. @throws after `ms`, naming those that have not */
+export async function allGone(workers: readonly Worker[], ms: number): Promise<void> {
+  const late = sleep(ms, 'late', { ref: false });
+  if ((await Promise.race([Promise.all(workers.map(({ gone }) => gone)), late])) !== 'late') return;
+  throw new Error(`did not end in time: ${workers.filter(({ child }) => alive(child)).map(({ name }) => name).join(' ')}`);
 }
 
 function alive({ exitCode, signalCode }: ChildProcess): boolean {

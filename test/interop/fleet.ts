@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { allGone, type Worker } from '../fleet';
 import { type Entry, type Event, now } from '../history';
 import type { Client } from './languages';
 
@@ -24,13 +25,9 @@ interface OfClaim {
 
 const OUTCOMES = { acked: 'completed', retried: 'retried', dead: 'deadLettered', released: 'released', lost: 'lockLost' } as const;
 
-/** A process of a fleet. */
-export interface Member {
-  readonly name: string;
+/** A process of a fleet; `gone` when all that it printed has been read. */
+export interface Member extends Worker {
   readonly language: string;
-  readonly child: ChildProcess;
-  /** All that it printed has been read. */
-  readonly gone: Promise<unknown>;
   stderr: string;
 }
 
@@ -70,11 +67,8 @@ export class Fleet {
     await this.ended(members);
   }
 
-  async ended(members: readonly Member[]): Promise<void> {
-    const all = Promise.all(members.map(({ gone }) => gone)).then(() => true);
-    if (!(await Promise.race([all, sleep(PATIENCE_MS, false, { ref: false })]))) {
-      throw new Error(`did not end in time: ${members.filter(alive).map(({ name }) => name).join(' ')}`);
-    }
+  ended(members: readonly Member[]): Promise<void> {
+    return allGone(members, PATIENCE_MS);
   }
 
   async until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
@@ -179,8 +173,4 @@ export class Fleet {
   #note(by: string, event: Event, at = now()): void {
     this.#entries.push({ at, by, ...event });
   }
-}
-
-function alive({ child }: Member): boolean {
-  return child.exitCode === null && child.signalCode === null;
 }
