@@ -140,6 +140,34 @@ for (const [name, told] of [['told in time', 140], ['stalled, and told when it r
   });
 }
 
+const LEASE_LATER = LEASE_MS * 1000 + 1;
+/** Claim 1 is handled late by a, after b handled its message again, and while c handles the next one. */
+const lateStart = (...what: readonly Entry[]) => [
+  ...enqueued(0, 1, 2), ...run(claim('b', LEASE_LATER, 1, 2), 120),
+  claim('c', LEASE_LATER + 1, 2).start(130), first.start(150), ...what, claim('c', LEASE_LATER + 1, 2).end(160),
+].sort((a, b) => a.at - b.at);
+const LATE_STARTS: readonly (readonly [name: string, what: readonly Entry[], violations: readonly Law[], overlaps: readonly Law[]])[] = [
+  ['is told', [stalled(20, 151, 'a'), first.aborted(152), first.end(153)], [], ['exclusive']],
+  ['is told when its handler has ended', [stalled(20, 151, 'a'), first.end(153), first.is(154, 'lockLost')], [], ['exclusive']],
+  ['is killed', [stalled(20, 151, 'a'), killed(152, 'a')], [], ['exclusive']],
+  ['is never told', [stalled(20, 151, 'a'), first.end(153)], ['exclusive'], []],
+  ['settles', [stalled(20, 151, 'a'), first.end(153), first.is(154, 'completed')], ['stale'], []],
+  ['was not stalled', [first.aborted(152), first.end(153)], ['order', 'fence', 'exclusive', 'doubled', 'redelivered'], []],
+];
+for (const [name, what, violations, overlaps] of LATE_STARTS) {
+  test(`a handler that begins after others claimed what it holds, and ${name}: ${violations.join(', ') || 'an overlap'}`, () => {
+    const verdict = check(lateStart(...what), { leaseMs: LEASE_MS });
+    assert.equal(verdict.violations.map(({ law }) => law), violations);
+    assert.equal(verdict.overlaps.map(({ law }) => law), overlaps);
+  });
+}
+
+test('a late start of a stalled process is no excuse for a claim that did not wait for the end of the lease', () => {
+  const entries = [...enqueued(0, 1), ...run(claim('b', LEASE_LATER - 1001, 1, 2), 20), first.start(150), stalled(20, 151, 'a'), first.aborted(152), first.end(153)];
+  const { violations } = check(entries.sort((a, b) => a.at - b.at), { leaseMs: LEASE_MS });
+  assert.equal(violations.map(({ law }) => law), ['fence', 'doubled', 'redelivered']);
+});
+
 const FORGOTTEN = { 'whose lease Redis forgot': rollback(5, 15), 'after a step of the clock': stepped(14, 15) };
 for (const [name, why] of Object.entries(FORGOTTEN)) {
   test(`an overlap with a holder ${name} is reported by itself`, () => {

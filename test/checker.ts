@@ -68,9 +68,10 @@ export function check(entries: readonly Entry[], limits: Limits): Verdict {
   const redeliveries: [Handling, Handling][] = [];
   const about = { ...limits, stalls: new Stalls(entries), amnesia: new Amnesia(entries) };
   let forgotten = 0;
-  for (const [name, user] of usersOf(entries)) {
+  for (const [name, all] of usersOf(entries)) {
     const into = (list: Violation[]): Report => (law, ...slice) => list.push({ law, user: name, slice: compact(slice) });
     const context = { ...about, report: into(violations), overlap: into(overlaps) };
+    const user = setLateStartsAside(all, context);
     forgotten += checkMessages(user, context);
     checkOrder(user, context);
     checkTurns(user, context);
@@ -97,6 +98,29 @@ export function complaint({ violations }: Verdict): string {
     [`${law}, ${JSON.stringify(user)}:`, ...slice.map((entry) => `  ${JSON.stringify(entry)}`)].join('\n')
   ));
   return violations.length > 0 ? [`${violations.length} violations`, ...shown].join('\n') : '';
+}
+
+/**
+ * A process can stall between its last look at a lease and the handler's first line. What it then begins meets what was
+ * claimed after the end of that lease: it has to be told, and may settle nothing; no other law is about it.
+ */
+function setLateStartsAside(user: User, { stalls, leaseMs, report, overlap }: Context): User {
+  const late = new Set<Handling>();
+  for (const one of user.handlings) {
+    const { start, end, settled, aborted, killed } = one;
+    const stall = stalls.of(start.by, start.at, start.at);
+    const after = stall && user.handlings.find((other) => other.start.at < endOf(one) && claimedAfterLease(one, other, leaseMs));
+    if (!after) continue;
+    late.add(one);
+    if (settled) report('stale', start, stall, after.start, settled);
+    else (aborted || killed ? overlap : report)('exclusive', start, stall, after.start, aborted ?? end);
+  }
+  return { ...user, handlings: user.handlings.filter((one) => !late.has(one)) };
+}
+
+/** A fence begins with the ms, by Redis's clock, at which it was given out. */
+function claimedAfterLease(one: Handling, other: Handling, leaseMs: number): boolean {
+  return BigInt(other.start.fence) / 1000n - BigInt(one.start.fence) / 1000n >= leaseMs;
 }
 
 /** Gives how many accepted messages Redis forgot, and was allowed to. */
