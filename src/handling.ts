@@ -78,7 +78,10 @@ export class Handling<M> {
   async #run(lane: Lane, message: HeldMessage, body: M): Promise<void> {
     this.running.set(message.key, message);
     lane.leases.add(message);
-    if (lane.leases.isShort(message)) await lane.leases.renew(message);
+    if (lane.leases.isShort(message)) {
+      do await lane.leases.renew(message);
+      while (performance.now() >= message.deadline && !message.lost && !this.desk.stopping); // its answer came too late
+    }
     let outcome: Outcome | undefined;
     if (!message.lost && !this.desk.stopping) outcome = await this.#handle(message, body);
     this.running.delete(message.key);
