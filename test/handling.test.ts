@@ -29,9 +29,7 @@ test('no handler starts on a renewal whose lease had ended when its answer was r
       stopping: false,
       options: checkOptions<unknown>({ handler: () => started.push(answers) }),
       report: (error) => assert.unreachable(error.message),
-      tell(event: string) {
-        told.push(event);
-      },
+      tell: (event, ..._about) => void told.push(event),
       settled: ({ settlements }) => settlements.flush(),
     };
     const lane = {
