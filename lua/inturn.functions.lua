@@ -254,51 +254,56 @@ redis.register_function{
         and 'ARGUMENT count: expected 1 to 250 messages, each with its queue, user, fence and gap_ms'
       or (redis.call('GET', protocol) or version) ~= version and 'PROTOCOL another <major> <shards> is in force'
     if wrong then return redis.error_reply(wrong) end
-    local users, gaps = {}, {}
+
+    local users, held, gaps, seen = {}, {}, {}, {}
+    for i = 1, count do users[i] = ARGV[3 * i] end
+    local records, holder = redis.call('HMGET', claims, unpack(users)), ' ' .. owner .. ' '
     for i = 1, count do
-      local user, fence, gap = unpack(ARGV, 3 * i, 3 * i + 2)
-      users[i], gaps[i] = user, tonumber(gap)
-      wrong = not tonumber(fence) and 'ARGUMENT fence: expected digits'
-        or not (gaps[i] and gaps[i] >= 0 and gaps[i] < 1e12 and gaps[i] % 1 == 0)
-          and 'ARGUMENT gap_ms: expected whole ms from 0'
+      local user, fence, gap = users[i], ARGV[3 * i + 1], tonumber(ARGV[3 * i + 2])
+      held[i] = records[i] and not seen[user] and string.find(records[i], fence .. holder, 1, true) == 1
+      wrong = not (held[i] or tonumber(fence)) and 'ARGUMENT fence: expected digits'
+        or not (gap and gap >= 0 and gap < 1e12 and gap % 1 == 0) and 'ARGUMENT gap_ms: expected whole ms from 0'
       if wrong then return redis.error_reply(wrong) end
+      if held[i] then seen[user] = true end
+      gaps[i] = gap
     end
 
     local time = redis.call('TIME')
     local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)) -- text: written out once, not per user
-    local record, holder = '- - 0 ' .. now, ' ' .. owner .. ' '
     redis.call('ZCARD', active) -- a foreign type fails here, before the first write
-    local records, lengths, seen = redis.call('HMGET', claims, unpack(users)), {}, {}
-    for i = 1, count do
-      local user, claim = users[i], ARGV[3 * i + 1] .. holder
-      if records[i] and not seen[user] and string.find(records[i], claim, 1, true) == 1 then
-        local length = redis.pcall('LLEN', KEYS[3 + i])
-        lengths[i], seen[user] = type(length) == 'number' and length or 0, true
-      end
-    end
 
     -- LPOP and HDEL come first: Redis allows them when memory is full, and then the rest too.
-    local replies, gone, idle, scores, settled, left = {}, {''}, {}, {}, {}, 0
+    local popped, queues = {}, {}
     for i = 1, count do
-      local user, length, gap = users[i], lengths[i], gaps[i]
-      replies[i] = length and 1 or 0
-      if length and length > 0 then redis.call('LPOP', KEYS[3 + i]) end
-      if length and length > 1 then
-        left = left + 1
-        settled[2 * left - 1], settled[2 * left] = user, record
-      elseif length then
+      local payload = held[i] and redis.pcall('LPOP', KEYS[3 + i])
+      if type(payload) == 'string' then
+        popped[i], queues[#queues + 1] = true, KEYS[3 + i]
+      elseif payload and not string.find(payload.err, '^WRONGTYPE') then
+        return payload
+      end
+    end
+    local remaining = #queues > 0 and redis.call('EXISTS', unpack(queues)) or 0 -- one call tells it when all queues are alike
+    local replies, gone, idle, scores, settled = {}, {''}, {}, {}, {}
+    local record = '- - 0 ' .. now
+    for i = 1, count do
+      local user, gap = users[i], gaps[i]
+      local more = popped[i] and remaining > 0 and (remaining == #queues or redis.call('EXISTS', KEYS[3 + i]) == 1)
+      replies[i] = held[i] and 1 or 0
+      if more then
+        settled[#settled + 1], settled[#settled + 2] = user, record
+      elseif held[i] then
         gone[#gone + 1] = user
       end
-      if length and (length > 1 or gap > 0) then
+      if held[i] and (more or gap > 0) then
         scores[#scores + 1], scores[#scores + 2] = gap > 0 and now + gap or now, user
-      elseif length then
+      elseif held[i] then
         idle[#idle + 1] = user
       end
     end
     if #gone > 1 then redis.call('HDEL', claims, unpack(gone)) end
     if #idle > 0 then redis.call('ZREM', active, unpack(idle)) end
     if #scores > 0 then redis.call('ZADD', active, unpack(scores)) end
-    if left > 0 then redis.call('HSET', claims, unpack(settled)) end
+    if #settled > 0 then redis.call('HSET', claims, unpack(settled)) end
     return replies
   end,
 }

@@ -268,13 +268,13 @@ const FAULTS: Readonly<Record<string, readonly Replacement[]>> = {
   'claim does not ask for the pause of a user': [['claim', "redis.call('HMGET', paused, unpack(users))", '{}']],
   'claim does not ask for the pause of all': [['claim', "pausing and redis.call('HGET', paused, '')", 'false']],
   'ack does not ask for the fence': [
-    ['ack', 'string.find(records[i], claim, 1, true) == 1', 'string.find(records[i], holder, 1, true)'],
+    ['ack', 'string.find(records[i], fence .. holder, 1, true) == 1', 'string.find(records[i], holder, 1, true)'],
   ],
   'ack does not ask for the owner': [['ack', "' ' .. owner .. ' '", "' '"]],
   'ack takes a part of an owner for the owner': [['ack', "' ' .. owner .. ' '", "' ' .. owner"]],
   'ack removes two messages for one that is named twice': [['ack', ' and not seen[user]', '']],
   'ack refuses after the end of the lease': [
-    ['ack', 'not seen[user]', "(tonumber(redis.call('ZSCORE', active, user)) or 0) > tonumber(now) and not seen[user]"],
+    ['ack', 'not seen[user]', "(tonumber(redis.call('ZSCORE', active, user)) or 0) > redis.call('TIME')[1] * 1000 and not seen[user]"],
   ],
   'ack forgets the gap': [['ack', 'gap > 0 and now + gap or now', 'now']],
   'retry sends a message to the tail': [
