@@ -1,7 +1,7 @@
 -- claim: gives the heads of the queues that are due to one owner, each with a fence and a lease.
 -- KEYS   protocol string, active zset, claims hash, fence string, paused hash, wake list, owner string, rate string,
 --        scheduled zset, root prefix (of queues), schedules prefix (of users' scheduled messages)
--- ARGV   version, owner [A-Za-z0-9_-]{1,40}, after (the highest fence that this owner has received, 0 at
+-- ARGV   version, owner [A-Za-z0-9_-]{1,64}, after (the highest fence that this owner has received, 0 at
 --        first), limit 0..250 (0: only pass a wake-up on), lease_ms 1.., max_bytes 0.. (of payloads; one is always given)
 -- REPLY  {wait_ms, more, {user, fence, attempts, since_ms, payload}...}
 --        wait_ms until the next user or scheduled message is due, the rate gives a token or the pause of all ends
@@ -24,7 +24,7 @@ local function whole(text, low, high)
   return number and number >= low and number < high and number % 1 == 0
 end
 local wrong = (#KEYS ~= 11 or #ARGV ~= 6) and 'ARGUMENT count: expected 11 keys and 6 arguments'
-  or (#owner > 40 or not string.find(owner, '^[%w_-]+$')) and 'ARGUMENT owner: expected 1 to 40 of A-Z a-z 0-9 _ -'
+  or (#owner > 64 or not string.find(owner, '^[%w_-]+$')) and 'ARGUMENT owner: expected 1 to 64 of A-Z a-z 0-9 _ -'
   or not whole(after, 0, 1e16) and 'ARGUMENT after: expected a fence or 0'
   or not whole(limit, 0, 251) and 'ARGUMENT limit: expected a whole number from 0 to 250'
   or not whole(lease_ms, 1, 1e12) and 'ARGUMENT lease_ms: expected whole ms from 1'

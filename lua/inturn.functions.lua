@@ -93,7 +93,7 @@ redis.register_function{
       return number and number >= low and number < high and number % 1 == 0
     end
     local wrong = (#KEYS ~= 11 or #ARGV ~= 6) and 'ARGUMENT count: expected 11 keys and 6 arguments'
-      or (#owner > 40 or not string.find(owner, '^[%w_-]+$')) and 'ARGUMENT owner: expected 1 to 40 of A-Z a-z 0-9 _ -'
+      or (#owner > 64 or not string.find(owner, '^[%w_-]+$')) and 'ARGUMENT owner: expected 1 to 64 of A-Z a-z 0-9 _ -'
       or not whole(after, 0, 1e16) and 'ARGUMENT after: expected a fence or 0'
       or not whole(limit, 0, 251) and 'ARGUMENT limit: expected a whole number from 0 to 250'
       or not whole(lease_ms, 1, 1e12) and 'ARGUMENT lease_ms: expected whole ms from 1'

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClaimLoop, type Slots } from './claim-loop';
@@ -17,6 +17,12 @@ import { checkInteger } from './validate';
 const SOCKET_TIMEOUT_MS = 5000;
 /** How long a stop waits for Redis at its end, and for handlers that were told to abort. */
 const LAST_WORDS_MS = 1000;
+
+/**
+ * 44 characters. A record of more than 64 bytes keeps the hash of claims out of Redis's compact encoding, in which each
+ * look-up reads all of it.
+ */
+const OWNER_BYTES = 33;
 
 interface Shard extends Lane {
   readonly loop: ClaimLoop;
@@ -46,7 +52,7 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     this.#desk = this.#makeDesk();
     this.#connection = new Connection(this.#options.redis, SOCKET_TIMEOUT_MS, (error) => this.#desk.report(error));
     this.#handling = new Handling(this.#desk);
-    const owner = randomUUID();
+    const owner = randomBytes(OWNER_BYTES).toString('base64url');
     const { prefix, shards, redis } = this.#options;
     this.#shards = shardKeys(prefix, shards, isCluster(redis)).map((keys) => this.#makeShard(keys, owner));
   }
