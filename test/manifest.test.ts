@@ -145,12 +145,16 @@ for (const [name, script] of Object.entries(CONTRACT.scripts)) {
 
   test(`${name}: its vectors use every key as the contract says, and meet every status`, async () => {
     const observer = await Observer.on(server, name, script);
-    for (const [, { cases }] of vectorFiles()) {
-      for (const vector of cases.filter(({ steps }) => steps.some((step) => 'call' in step && step.call === name))) {
-        await check(redis, vector, '', observer.around((file, keys, values) => evaluate(redis, file, keys, values)));
+    try {
+      for (const [, { cases }] of vectorFiles()) {
+        for (const vector of cases.filter(({ steps }) => steps.some((step) => 'call' in step && step.call === name))) {
+          await check(redis, vector, '', observer.around((file, keys, values) => evaluate(redis, file, keys, values)));
+        }
       }
+      assert.equal(await observer.report(), []);
+    } finally {
+      observer.close();
     }
-    assert.equal(await observer.report(), []);
   });
 }
 

@@ -46,7 +46,6 @@ export class Observer {
   async report(): Promise<string[]> {
     await this.redis.echo('last');
     await this.#last;
-    this.monitor.disconnect();
     const declared = new Map(this.#declared().map(({ name, access }) => [name, access]));
     const seen = await this.#uses();
     const names = [...new Set([...declared.keys(), ...seen.keys()])].filter((one) => declared.get(one) !== seen.get(one));
@@ -54,6 +53,10 @@ export class Observer {
       ...names.map((one) => `${this.name}: ${one}: the body ${use(seen.get(one))} it, by the contract it ${use(declared.get(one))} it`),
       ...this.#statuses(),
     ];
+  }
+
+  close(): void {
+    this.monitor.disconnect();
   }
 
   #declared(): Script['keys'] {

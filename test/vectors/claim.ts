@@ -306,7 +306,7 @@ export const cases = [
     fails(claim('d1'), 'WRONGTYPE'),
   ),
   ...malformed(waits, claim('d1'), {
-    owner: [1, '', 'a b', 'é', 'x'.repeat(41)],
+    owner: [1, '', 'a b', 'é', 'x'.repeat(65)],
     after: [2, '', 'abc', '-1', '1e16'],
     limit: [3, '251', ...NO_NUMBERS],
     lease_ms: [4, '0', ...NO_NUMBERS],
