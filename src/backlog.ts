@@ -8,8 +8,8 @@ export class Backlog {
   constructor(private readonly maxBytes: number) {}
 
   /** The bytes of a call that waits from now on; undefined if there is no room. A call alone always has room. */
-  admit(payload: string): number | undefined {
-    const bytes = Buffer.byteLength(payload) + CALL_BYTES;
+  admit(payloadBytes: number): number | undefined {
+    const bytes = payloadBytes + CALL_BYTES;
     if (this.#bytes > 0 && this.#bytes + bytes > this.maxBytes) return undefined;
     this.#bytes += bytes;
     return bytes;

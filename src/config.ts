@@ -17,6 +17,8 @@ export const DEFAULTS = Object.freeze({
   maxPayloadBytes: 1_048_576,
   /** No limit: the largest number that the scripts take. */
   maxQueueLength: 999_999_999_999,
+  /** Messages that may be scheduled for one user. */
+  maxScheduled: 1000,
   /** How long the ids of messages are remembered, by which repeats are recognised. */
   dedupWindowMs: 86_400_000,
   /** What the calls of a manager may take of memory while they wait for Redis. */

@@ -20,7 +20,7 @@ export abstract class InturnError extends Error {
 
 /** An argument, option or environment variable of the wrong kind or range. Nothing was written. */
 export class InvalidInputError extends InturnError { readonly code = 'INVALID_INPUT'; }
-/** The user's queue holds `maxQueueLength` messages. Nothing was written. */
+/** The user's queue holds `maxQueueLength` messages, or its schedule `maxScheduled`. Nothing was written. */
 export class QueueFullError extends InturnError { readonly code = 'QUEUE_FULL'; }
 /** The manager's calls that wait for Redis hold `maxBacklogBytes`. Nothing was written. */
 export class BacklogFullError extends InturnError { readonly code = 'BACKLOG_FULL'; }

@@ -3,14 +3,15 @@ export type { RedisSource } from './connection';
 export { typingDelay, type TypingDelayOptions } from './delay-calculator';
 export type { DispatcherEvents, MessageContext, MessageDispatcherOptions, MessageEvent } from './dispatcher-options';
 export {
-  AuthError, ClosedError, type ErrorCode, ForbiddenError, HookError, InturnError, InvalidInputError, LockLostError,
+  AuthError, BacklogFullError, ClosedError, type ErrorCode, ForbiddenError, HookError, InturnError, InvalidInputError, LockLostError,
   OutOfMemoryError, ProtocolError, QueueFullError, ReadOnlyError, RedisReplyError, RedisTooOldError, Reject, RetryLater,
   StoppedError, UnavailableError, UnknownOutcomeError, WrongTypeError,
 } from './errors';
 export type { Durability } from './durability';
-export type { ChatMessage, DeadLetter, MessageType } from './message';
+export type { Enqueued, EnqueueResult, MessageQueueManagerOptions } from './manager-options';
+export { type ChatMessage, chatMessage, type DeadLetter, type MessageType } from './message';
 export { MessageDispatcher } from './message-dispatcher';
-export {
-  type Enqueued, type EnqueueResult, MessageQueueManager, type MessageQueueManagerOptions, type Stats,
-} from './message-queue';
+export { MessageQueueManager } from './message-queue';
+export type { Scheduled, ScheduledMessage, When } from './schedule';
+export type { Stats } from './stats';
 export type { Id } from './validate';

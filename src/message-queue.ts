@@ -1,58 +1,16 @@
 import { adopt } from './adopt';
 import { Backlog } from './backlog';
-import { type CallNumber, Commands } from './commands';
-import { DEFAULTS } from './config';
-import { checkSource, Connection, isCluster, type RedisSource } from './connection';
-import { checkDurability, type Durability } from './durability';
-import { ClosedError, fromRedis, type InturnError, ProtocolError, UnavailableError, WrongTypeError } from './errors';
+import { type CallNumber, Commands, type NewMessage } from './commands';
+import { Connection, isCluster } from './connection';
+import { fromRedis } from './errors';
 import { shardKeys, shardOf } from './keys';
-import { type DeadLetter, makeChatMessage, type MessageType, parseDeadLetter } from './message';
+import { checkManagerOptions, type Enqueued, type EnqueueResult, type MessageQueueManagerOptions } from './manager-options';
+import { chatMessage, type DeadLetter, type MessageType, parseDeadLetter } from './message';
 import { Producer } from './producer';
-import { checkId, checkInteger, checkOneOf, checkPayload, checkPrefix, fail, type Id } from './validate';
-
-/** The options of a manager. */
-export interface MessageQueueManagerOptions {
-  /** A client of the caller's is duplicated, and stays open. @default 'redis://localhost:6379/0' */
-  readonly redis?: RedisSource;
-  /** Goes before every key as it is; with shards or a cluster it is part of the hash tag. @default '' */
-  readonly prefix?: string;
-  /** Every client of a queue must give the same number. @default 1 */
-  readonly shards?: number;
-  /** Messages that a user's queue may hold, the one that is held included. @default no limit */
-  readonly maxQueueLength?: number;
-  /** Bytes of JSON of one message. @default 1048576 */
-  readonly maxPayloadBytes?: number;
-  /** Bytes that calls may hold while they wait for Redis; further ones are rejected at once. @default 134217728 */
-  readonly maxBacklogBytes?: number;
-  /** ms until a call's promise is rejected. @default 10000 */
-  readonly timeoutMs?: number;
-  /**
-   * An enqueue resolves only once so many replicas have the message: it survives a failover then. Otherwise it rejects with
-   * UNKNOWN_OUTCOME: it was accepted, and a failover may lose it. Not with a cluster. @default none
-   */
-  readonly durability?: Durability;
-}
-
-/** Where a message was put. */
-export interface Enqueued {
-  /** 1 is the head, which may be held. */
-  readonly position: number;
-}
-
-/** One message of `enqueueMany`, accepted or refused. */
-export type EnqueueResult = Enqueued | { readonly error: InturnError };
-
-/** Counts over all shards. */
-export interface Stats {
-  /** Users that have messages. */
-  readonly users: number;
-  /** Those of them that could be claimed now. */
-  readonly due: number;
-  /** Users that have dead letters. */
-  readonly dead: number;
-  /** Users that are paused; a pause of all counts as one. */
-  readonly paused: number;
-}
+import { Reader } from './reader';
+import { checkWhen, list, type Scheduled, type ScheduledMessage, type When } from './schedule';
+import { count, type Stats, sum } from './stats';
+import { checkId, checkInteger, checkName, checkOneOf, checkPayload, fail, type Id } from './validate';
 
 const SOCKET_TIMEOUT_MS = 5000;
 const CLOSE_MS = 2000;
@@ -71,28 +29,21 @@ interface Shard {
  * FORBIDDEN, REDIS_TOO_OLD, UNAVAILABLE and CLOSED say that nothing was written, UNKNOWN_OUTCOME that it may have been.
  */
 export class MessageQueueManager {
+  readonly #options: ReturnType<typeof checkManagerOptions>;
   readonly #connection: Connection;
+  readonly #reader: Reader;
   readonly #shards: readonly Shard[];
-  readonly #maxPayloadBytes: number;
-  readonly #timeoutMs: number;
-  #closed = false;
 
   /** @throws InvalidInputError for an option of the wrong kind or range */
   constructor(options: MessageQueueManagerOptions = {}) {
-    const { redis, prefix, shards, maxQueueLength, maxPayloadBytes, maxBacklogBytes, timeoutMs } = { ...DEFAULTS, ...options };
-    const source = checkSource(redis);
-    const durability = checkDurability(options.durability, isCluster(source));
-    const keys = shardKeys(checkPrefix(prefix), checkInteger('shards', shards, 1, 1024), isCluster(source));
-    const maxLength = checkInteger('maxQueueLength', maxQueueLength, 1, DEFAULTS.maxQueueLength);
-    this.#maxPayloadBytes = checkInteger('maxPayloadBytes', maxPayloadBytes, 1, 536_870_912);
-    this.#timeoutMs = checkInteger('timeoutMs', timeoutMs, 1, 86_400_000);
-    const backlog = new Backlog(checkInteger('maxBacklogBytes', maxBacklogBytes, 1, Number.MAX_SAFE_INTEGER));
-    this.#connection = new Connection(source, SOCKET_TIMEOUT_MS + (durability?.timeoutMs ?? 0)); // WAIT is silent for so long
-    this.#shards = keys.map((one) => {
-      const commands = new Commands(this.#connection.client, one);
-      const limits = { maxLength, windowMs: DEFAULTS.dedupWindowMs, timeoutMs: this.#timeoutMs, backlog, durability };
-      const producer = new Producer(this.#connection, commands, limits);
-      return { commands, producer };
+    this.#options = checkManagerOptions(options);
+    const { redis, prefix, shards, durability, maxBacklogBytes, timeoutMs } = this.#options;
+    const backlog = new Backlog(maxBacklogBytes);
+    this.#connection = new Connection(redis, SOCKET_TIMEOUT_MS + (durability?.timeoutMs ?? 0)); // WAIT is silent for so long
+    this.#reader = new Reader(this.#connection, timeoutMs);
+    this.#shards = shardKeys(prefix, shards, isCluster(redis)).map((keys) => {
+      const commands = new Commands(this.#connection.client, keys);
+      return { commands, producer: new Producer(this.#connection, commands, { ...this.#options, backlog }) };
     });
   }
 
@@ -106,7 +57,7 @@ export class MessageQueueManager {
     userId: Id, chatId: Id, text: string, messageType: MessageType = 'regular', metadata: Readonly<Record<string, unknown>> = {},
   ): Promise<Enqueued & { readonly id: string }> {
     const user = checkId('userId', userId);
-    const message = makeChatMessage(user, chatId, text, messageType, metadata);
+    const message = chatMessage(user, chatId, text, messageType, metadata);
     return { id: message.id, ...(await this.#append(user, message)) };
   }
 
@@ -124,7 +75,7 @@ export class MessageQueueManager {
     if (!Array.isArray(messages)) return fail('messages', 'an array', messages);
     const checked = (messages as typeof messages).map((message, i) => ({
       user: checkId(`messages[${i}].userId`, message?.userId),
-      json: checkPayload(message.payload, this.#maxPayloadBytes),
+      json: checkPayload(message.payload, this.#options.maxPayloadBytes),
     }));
     const outcomes = checked.map(({ user, json }) => this.#shard(user).producer.enqueue({ user, id: '', payload: json }));
     return Promise.all(outcomes.map((outcome) => (
@@ -136,7 +87,7 @@ export class MessageQueueManager {
   async queueSize(userId: Id): Promise<number> {
     const user = checkId('userId', userId);
     const { commands } = this.#shard(user);
-    return this.#read(commands, () => commands.client.llen(commands.keys.queue(user)));
+    return this.#reader.read(commands, () => commands.client.llen(commands.keys.queue(user)));
   }
 
   /** Whether a user has no message, held ones included. */
@@ -150,7 +101,7 @@ export class MessageQueueManager {
     const offset = checkInteger('offset', range.offset ?? 0, 0, 1e9);
     const limit = checkInteger('limit', range.limit ?? 100, 1, 1000);
     const { commands } = this.#shard(user);
-    const entries = await this.#read(commands, () => (
+    const entries = await this.#reader.read(commands, () => (
       commands.client.lrangeBuffer(commands.keys.dlq(user), offset, offset + limit - 1)
     ));
     return entries.map(parseDeadLetter);
@@ -187,6 +138,42 @@ export class MessageQueueManager {
     return this.#run(user, (call) => this.#shard(user).commands.purge(call, user));
   }
 
+  /**
+   * Keeps a message until it is due; then it is appended to the user's queue. The same id again replaces what is scheduled
+   * under it. Rejects with QUEUE_FULL when `maxScheduled` of this user wait; a queue that is full takes it all the same.
+   */
+  async schedule(userId: Id, payload: unknown, when: When): Promise<Scheduled> {
+    const user = checkId('userId', userId);
+    const { id, at } = checkWhen(when);
+    return this.#keep({ user, id, payload: checkPayload(payload, this.#options.maxPayloadBytes) }, at);
+  }
+
+  /** The same for a chat message as of `enqueueMessage`, whose `id` is the one under which it is scheduled. */
+  async scheduleMessage(
+    userId: Id, chatId: Id, text: string, when: When,
+    messageType: MessageType = 'proactive', metadata: Readonly<Record<string, unknown>> = {},
+  ): Promise<Scheduled> {
+    const user = checkId('userId', userId);
+    const { id, at } = checkWhen(when);
+    const message = chatMessage(user, chatId, text, messageType, metadata, id);
+    return this.#keep({ user, id, payload: checkPayload(message, this.#options.maxPayloadBytes) }, at);
+  }
+
+  /** Deletes what is scheduled under this id, or all that is scheduled for the user; not what is in the queue by now. @returns how many */
+  async cancelScheduled(userId: Id, id?: Id): Promise<number> {
+    const user = checkId('userId', userId);
+    const name = id === undefined ? '' : checkName('id', id);
+    return this.#run(user, (call) => this.#shard(user).commands.cancel(call, user, name));
+  }
+
+  /** What is scheduled for a user, by time. What is scheduled or moved meanwhile may be missing. @param range `limit` 1 to 1000, default 100 */
+  async scheduled(userId: Id, range: { readonly limit?: number } = {}): Promise<ScheduledMessage[]> {
+    const user = checkId('userId', userId);
+    const limit = checkInteger('limit', range.limit ?? 100, 1, 1000);
+    const { commands } = this.#shard(user);
+    return this.#reader.read(commands, () => list(commands, user, limit));
+  }
+
   /** Nothing of this user is claimed until `resume`; what is held is settled. @returns false if it was paused before */
   async pause(userId: Id, reason = ''): Promise<boolean> {
     const user = checkId('userId', userId);
@@ -210,16 +197,7 @@ export class MessageQueueManager {
   }
 
   async stats(): Promise<Stats> {
-    const each = await Promise.all(this.#shards.map(({ commands }) => this.#read(commands, async () => {
-      const { client, keys } = commands;
-      const [seconds, micros] = await client.time();
-      const now = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-      return Promise.all([
-        client.zcard(keys.active), client.zcount(keys.active, '-inf', now), client.scard(keys.dead), client.hlen(keys.paused),
-      ]);
-    })));
-    const sum = (i: 0 | 1 | 2 | 3) => each.reduce((total, counts) => total + counts[i], 0);
-    return { users: sum(0), due: sum(1), dead: sum(2), paused: sum(3) };
+    return sum(await Promise.all(this.#shards.map(({ commands }) => this.#reader.read(commands, () => count(commands)))));
   }
 
   /**
@@ -229,14 +207,13 @@ export class MessageQueueManager {
    * @returns how many users were not active before
    */
   async adopt(): Promise<number> {
-    const each = await Promise.all(this.#shards.map(({ commands }) => adopt(commands, (page) => this.#read(commands, page))));
+    const each = await Promise.all(this.#shards.map(({ commands }) => adopt(commands, (page) => this.#reader.read(commands, page))));
     return each.reduce((total, count) => total + count, 0);
   }
 
   /** Sends what was asked, for at most 2 s, then disconnects; a client of the caller's stays open. Can be repeated. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    this.#reader.close();
     await Promise.all(this.#shards.map(({ producer }) => producer.close(CLOSE_MS)));
     this.#connection.close();
   }
@@ -246,7 +223,16 @@ export class MessageQueueManager {
   }
 
   async #append(user: string, payload: unknown): Promise<Enqueued> {
-    return { position: await this.#shard(user).producer.enqueue({ user, id: '', payload: checkPayload(payload, this.#maxPayloadBytes) }) };
+    return { position: await this.#shard(user).producer.enqueue({ user, id: '', payload: checkPayload(payload, this.#options.maxPayloadBytes) }) };
+  }
+
+  async #keep(message: NewMessage, at: string): Promise<Scheduled> {
+    const { user, id, payload } = message;
+    const { commands, producer } = this.#shard(user);
+    const due = await producer.run(
+      (call) => commands.schedule(call, this.#options.maxScheduled, message, at), Buffer.byteLength(payload),
+    );
+    return { id, at: due };
   }
 
   #shard(user: string): Shard {
@@ -263,26 +249,4 @@ export class MessageQueueManager {
     }
     return (call: CallNumber) => commands.pause(call, user, 0, reason);
   }
-
-  /** Reads, in time, from a shard that speaks our protocol. */
-  async #read<T>({ client, keys }: Commands, ask: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw new ClosedError('the manager is closed');
-    try {
-      await this.#connection.usable(this.#timeoutMs);
-      const [version, result] = await inTime(this.#timeoutMs, Promise.all([client.get(keys.protocol), ask()]));
-      if (version === null || version === keys.version) return result;
-      throw new ProtocolError('other clients use these keys with another protocol or number of shards');
-    } catch (error) {
-      const failure = fromRedis(error);
-      throw failure.code === 'WRONG_TYPE' ? new WrongTypeError('the key holds a value of a foreign type') : failure;
-    }
-  }
-}
-
-function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new UnavailableError('Redis did not answer in time')), ms);
-  });
-  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

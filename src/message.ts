@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isUtf8 } from 'node:buffer';
-import { checkId, checkOneOf, fail, type Id } from './validate';
+import { checkId, checkName, checkOneOf, fail, type Id } from './validate';
 
 /** An answer to the user, or a message that the bot sends by itself. */
 export type MessageType = 'regular' | 'proactive';
@@ -12,19 +12,27 @@ export interface ChatMessage {
   readonly chat_id: string;
   readonly text: string;
   readonly message_type: MessageType;
-  /** When it was enqueued, ISO 8601, by the producer's clock. For people; the order never depends on it. */
+  /** When it was enqueued or scheduled, ISO 8601, by the producer's clock. For people; the order never depends on it. */
   readonly timestamp: string;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-export function makeChatMessage(
-  user: string, chatId: Id, text: string, messageType: MessageType, metadata: Readonly<Record<string, unknown>>,
+/**
+ * A chat message as `enqueueMessage` makes it: for what is scheduled, or replaces what waits.
+ *
+ * @param metadata anything that the handler needs; an object of JSON values
+ * @param id 1 to 64 of `A-Z a-z 0-9 _ . : -`, or an integer; random by default
+ * @throws InvalidInputError
+ */
+export function chatMessage(
+  userId: Id, chatId: Id, text: string, messageType: MessageType = 'regular', metadata: Readonly<Record<string, unknown>> = {},
+  id?: Id,
 ): ChatMessage {
   if (typeof text !== 'string' || text === '') return fail('text', 'a non-empty string', text);
   if (typeof metadata !== 'object' || metadata === null) return fail('metadata', 'an object', metadata);
   return {
-    id: randomUUID(),
-    user_id: user,
+    id: id === undefined ? randomUUID() : checkName('id', id),
+    user_id: checkId('userId', userId),
     chat_id: checkId('chatId', chatId),
     text,
     message_type: checkOneOf('messageType', messageType, ['regular', 'proactive']),
@@ -67,8 +75,8 @@ export function parseDeadLetter(entry: Buffer): DeadLetter {
   return { reason, attempts, at, bytes, payload: readJson(bytes) };
 }
 
-/** The lists may hold anything: what cannot be read has no value. */
-function readJson(bytes: Buffer): unknown {
+/** The keys may hold anything: what cannot be read has no value. */
+export function readJson(bytes: Buffer): unknown {
   try {
     return decodeJson(bytes);
   } catch {

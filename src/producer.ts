@@ -58,12 +58,12 @@ export class Producer {
 
   /** Resolves with the message's position; 0: its id is known from before. */
   enqueue(message: NewMessage): Promise<number> {
-    return this.#add((job) => ({ ...job, ...message }), message.payload);
+    return this.#add((job) => ({ ...job, ...message }), Buffer.byteLength(message.payload));
   }
 
-  /** Resolves with the reply of a call of its own. */
-  run(call: (number: CallNumber) => Promise<number>): Promise<number> {
-    return this.#add((job) => ({ ...job, call }));
+  /** Resolves with the reply of a call of its own, which holds payloads of so many bytes. */
+  run(call: (number: CallNumber) => Promise<number>, payloadBytes = 0): Promise<number> {
+    return this.#add((job) => ({ ...job, call }), payloadBytes);
   }
 
   /** Sends what is waiting, for at most `ms`; rejects the rest. */
@@ -75,9 +75,9 @@ export class Producer {
     clearTimeout(this.#expiry);
   }
 
-  #add(make: (job: Job) => Message | Operation, payload = ''): Promise<number> {
+  #add(make: (job: Job) => Message | Operation, payloadBytes: number): Promise<number> {
     if (this.#closed) return Promise.reject(new ClosedError('the manager is closed'));
-    const bytes = this.options.backlog.admit(payload);
+    const bytes = this.options.backlog.admit(payloadBytes);
     if (bytes === undefined) return Promise.reject(new BacklogFullError('too much waits for Redis: await earlier calls first'));
     return new Promise((resolve, reject) => {
       this.#waiting.push(make({ bytes, deadline: performance.now() + this.options.timeoutMs, resolve, reject }));
@@ -187,10 +187,10 @@ export class Producer {
   }
 }
 
-/** -1 and -2 stand for a full queue and a foreign type, -3 for what too few replicas have. */
-function settle(job: Job, reply: number): void {
+/** -1 and -2 stand for a full queue or schedule and a foreign type, -3 for what too few replicas have. */
+function settle(job: Message | Operation, reply: number): void {
   if (reply >= 0) job.resolve(reply);
   else if (reply === UNCONFIRMED) job.reject(new UnknownOutcomeError('too few replicas confirmed in time: a failover may lose the message'));
-  else if (reply === -1) job.reject(new QueueFullError('the queue of this user is full'));
-  else job.reject(new WrongTypeError("the key of this user's queue holds a value of a foreign type"));
+  else if (reply === -1) job.reject(new QueueFullError(`the ${isMessage(job) ? 'queue' : 'schedule'} of this user is full`));
+  else job.reject(new WrongTypeError('a key of this user holds a value of a foreign type'));
 }

@@ -4,6 +4,8 @@ import { InvalidInputError } from './errors';
 export type Id = string | number | bigint;
 
 const MAX_ID_BYTES = 512;
+/** The longest time that the scripts take. */
+const MAX_MS = 999_999_999_999;
 
 /** The value's kind, never the value: it may be a secret or somebody's message. */
 export function kindOf(value: unknown): string {
@@ -32,6 +34,13 @@ export function checkId(field: string, id: unknown): string {
   return id;
 }
 
+/** An id of the caller's own for a message, as the scripts take it. */
+export function checkName(field: string, name: unknown): string {
+  const text = typeof name === 'bigint' || Number.isSafeInteger(name) ? String(name) : name;
+  if (typeof text === 'string' && /^[\w.:-]{1,64}$/.test(text)) return text;
+  return fail(field, '1 to 64 of A-Z a-z 0-9 _ . : -, or an integer', name);
+}
+
 export function checkInteger(field: string, value: unknown, min: number, max: number): number {
   if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number;
   const outside = typeof value === 'number' && Number.isFinite(value) ? ` (${value})` : '';
@@ -41,6 +50,11 @@ export function checkInteger(field: string, value: unknown, min: number, max: nu
 export function checkNumber(field: string, value: unknown, min: number, max: number): number {
   if (typeof value === 'number' && value >= min && value <= max) return value;
   return fail(field, `a number from ${min} to ${max}`, value);
+}
+
+/** A time in ms, rounded up to a whole one. */
+export function checkMs(field: string, value: unknown, min = 0): number {
+  return Math.ceil(checkNumber(field, value, min, MAX_MS));
 }
 
 export function checkFunction<F>(field: string, value: F): F {

@@ -70,6 +70,13 @@ const CALLS: Readonly<Record<Exclude<keyof MessageQueueManager, 'close' | typeof
     () => to.redrive('held', { where: 'front', limit: 1 }), () => to.redrive('free', { where: 'front', limit: 1 }), () => to.redrive('held'),
     () => to.redrive('free', { where: 'end' }),
   ],
+  schedule: (to) => [
+    () => to.schedule('planned', 1, { at: 9e12, id: 'i' }), () => to.schedule('planned', 1, { at: 8e12, id: 'j' }),
+    () => to.schedule('planned', 1, { at: 8e12, id: 'full' }),
+  ],
+  scheduleMessage: (to) => [() => to.scheduleMessage('planned', 1, 'text', { at: 9e12, id: 'i' })],
+  scheduled: (to) => [async () => (await to.scheduled('planned')).map(({ id, at }) => [id, at])],
+  cancelScheduled: (to) => [() => to.cancelScheduled('planned', 'i'), () => to.cancelScheduled('planned')],
   stats: (to) => [() => to.stats()],
   adopt: (to) => [() => to.adopt()],
   purge: (to) => [() => to.purge('purged')],
@@ -90,7 +97,7 @@ async function manage(redis: object): Promise<unknown[]> {
   await admin.zadd('dispatcher:active', 'inf', 'parked');
   await admin.hset('dispatcher:paused', 'parked', 'why');
   await admin.hset('dispatcher:claims', 'held', '8000000000000001 d1 1 -', 'free', '- - 1 -');
-  const manager = new MessageQueueManager({ redis, timeoutMs: 2000 });
+  const manager = new MessageQueueManager({ redis, timeoutMs: 2000, maxScheduled: 2 });
   const replies: unknown[] = [];
   for (const call of Object.values(CALLS).flatMap((calls) => calls(manager))) {
     replies.push(await call().then(withoutId, (error: InturnError) => error.code));

@@ -95,6 +95,11 @@ function pairs(flat: readonly string[]): Record<string, string> {
   return Object.fromEntries(flat.flatMap((one, i) => (i % 2 === 0 ? [[one, flat[i + 1]!]] : [])));
 }
 
+/** How often this Redis has run a command. */
+export async function callsOf(redis: Redis, command: string): Promise<number> {
+  return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(await redis.info('commandstats'))?.[1] ?? 0);
+}
+
 /** Waits for something that another process or a timer brings about; fails after 10 s. */
 export async function until(condition: () => boolean | Promise<boolean>, what = 'the condition'): Promise<void> {
   const end = performance.now() + 10_000;
