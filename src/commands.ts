@@ -106,8 +106,9 @@ export class Commands {
   async ack(owner: string, messages: readonly Held[]): Promise<boolean[]> {
     const { active, claims } = this.keys;
     const queues = messages.map(({ user }) => this.keys.queue(user));
-    const args = messages.flatMap((one) => [one.user, one.fence, 0]);
-    return flags(await this.#run('ack', [active, claims, ...queues], [owner, ...args]));
+    const args: Arg[] = [owner];
+    for (const { user, fence } of messages) args.push(user, fence, 0);
+    return flags(await this.#run('ack', [active, claims, ...queues], args));
   }
 
   async retry(owner: string, policy: string, messages: readonly Retry[]): Promise<RetryOutcome[]> {

@@ -34,6 +34,25 @@ function eventOf({ userId, fence, attempt }: HeldMessage): MessageEvent {
   return { userId, fence, attempt };
 }
 
+/** A signal is only made if it is asked for. */
+class Context implements MessageContext {
+  readonly userId: string;
+  readonly attempt: number;
+  readonly fence: string;
+  readonly #message: HeldMessage;
+
+  constructor(message: HeldMessage) {
+    this.userId = message.userId;
+    this.attempt = message.attempt;
+    this.fence = message.fence;
+    this.#message = message;
+  }
+
+  get signal(): AbortSignal {
+    return this.#message.signal;
+  }
+}
+
 /** What is done with a message between its claim and its settling. */
 export class Handling<M> {
   /** By user: what has a handler that has not ended, whether it is still held or not. */
@@ -91,16 +110,8 @@ export class Handling<M> {
   }
 
   async #handle(message: HeldMessage, body: M): Promise<Outcome> {
-    const context: MessageContext = {
-      userId: message.userId,
-      attempt: message.attempt,
-      fence: message.fence,
-      get signal() {
-        return message.signal;
-      },
-    };
     try {
-      await this.desk.options.handler(body, context);
+      await this.desk.options.handler(body, new Context(message));
       return { kind: 'done' };
     } catch (error) {
       const stopped = message.reason instanceof StoppedError;
