@@ -9,8 +9,6 @@ const ROOT = join(__dirname, '..', '..');
 /** A test file that a mutant is tried with. */
 export interface TestFile {
   readonly name: string;
-  /** Only its first test counts: those after it put faults of their own into the scripts. */
-  readonly first?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -33,9 +31,9 @@ export class Trial {
     return writeFile(join(this.folder, 'lua', `${script}.lua`), source);
   }
 
-  async passes({ name, first, env }: TestFile): Promise<boolean> {
+  async passes({ name, env }: TestFile): Promise<boolean> {
     const tmp = join(this.folder, 'tmp');
-    const passed = await passes(join(this.folder, 'test', `${name}.test.js`), { first, env: { ...process.env, ...env, TMPDIR: tmp } });
+    const passed = await passes(join(this.folder, 'test', `${name}.test.js`), { ...process.env, ...env, TMPDIR: tmp });
     await rm(tmp, { recursive: true });
     await mkdir(tmp);
     return passed;
