@@ -66,7 +66,7 @@ export const FAULTS: Readonly<Record<string, Readonly<Record<string, readonly Re
   },
   'fair': {
     'claim serves the newest due first': [['claim', "'ZRANGE', active, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit + 1", "'ZRANGE', active, now, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, limit + 1"]],
-    'retry lets a message wait as if it had just come': [['retry', "'ZADD', active, now + ARGV[6 * i], user", "'ZADD', active, 1, user"]],
+    'retry lets a message wait as if it were due for long': [['retry', "'ZADD', active, now + ARGV[6 * i], user", "'ZADD', active, 1, user"]],
     'claim gives a message beyond the limit of bytes': [['claim', 'max_bytes and #grant > 1', 'max_bytes and #grant > 2']],
   },
   'nothing left behind': {
