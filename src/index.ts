@@ -8,7 +8,7 @@ export {
   StoppedError, UnavailableError, UnknownOutcomeError, WrongTypeError,
 } from './errors';
 export type { Durability } from './durability';
-export type { Enqueued, EnqueueResult, MessageQueueManagerOptions } from './manager-options';
+export type { Enqueued, EnqueueOptions, EnqueueResult, MessageQueueManagerOptions, PauseOptions } from './manager-options';
 export { type ChatMessage, chatMessage, type DeadLetter, type MessageType } from './message';
 export { MessageDispatcher } from './message-dispatcher';
 export { MessageQueueManager } from './message-queue';

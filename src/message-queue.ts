@@ -1,16 +1,19 @@
 import { adopt } from './adopt';
 import { Backlog } from './backlog';
-import { type CallNumber, Commands, type NewMessage } from './commands';
+import { type CallNumber, Commands, MAX_ITEMS, type NewMessage } from './commands';
 import { Connection, isCluster } from './connection';
-import { fromRedis } from './errors';
+import { fromRedis, InvalidInputError } from './errors';
 import { shardKeys, shardOf } from './keys';
-import { checkManagerOptions, type Enqueued, type EnqueueResult, type MessageQueueManagerOptions } from './manager-options';
+import {
+  checkDedupId, checkManagerOptions, checkPause, type Enqueued, type EnqueueOptions, type EnqueueResult,
+  type MessageQueueManagerOptions, type PauseOptions,
+} from './manager-options';
 import { chatMessage, type DeadLetter, type MessageType, parseDeadLetter } from './message';
 import { Producer } from './producer';
 import { Reader } from './reader';
 import { checkWhen, list, type Scheduled, type ScheduledMessage, type When } from './schedule';
 import { count, type Stats, sum } from './stats';
-import { checkId, checkInteger, checkName, checkOneOf, checkPayload, fail, type Id } from './validate';
+import { checkId, checkInteger, checkName, checkNumber, checkObject, checkOneOf, checkPayload, fail, type Id } from './validate';
 
 const SOCKET_TIMEOUT_MS = 5000;
 const CLOSE_MS = 2000;
@@ -51,19 +54,23 @@ export class MessageQueueManager {
    * Appends a chat message to the user's queue.
    *
    * @param metadata anything that the handler needs; an object of JSON values
-   * @returns the message's id (random) and its position
+   * @returns the message's id (its `dedupId`, or a random one) and its position
    */
   async enqueueMessage(
     userId: Id, chatId: Id, text: string, messageType: MessageType = 'regular', metadata: Readonly<Record<string, unknown>> = {},
+    options: EnqueueOptions = {},
   ): Promise<Enqueued & { readonly id: string }> {
     const user = checkId('userId', userId);
-    const message = chatMessage(user, chatId, text, messageType, metadata);
-    return { id: message.id, ...(await this.#append(user, message)) };
+    const dedupId = checkDedupId('dedupId', checkObject('options', options).dedupId);
+    const message = chatMessage(user, chatId, text, messageType, metadata, dedupId || undefined);
+    return { id: message.id, position: await this.#append(this.#newMessage(user, dedupId, message)) };
   }
 
   /** Appends any JSON value to the user's queue. */
-  async enqueue(userId: Id, payload: unknown): Promise<Enqueued> {
-    return this.#append(checkId('userId', userId), payload);
+  async enqueue(userId: Id, payload: unknown, options: EnqueueOptions = {}): Promise<Enqueued> {
+    const user = checkId('userId', userId);
+    const dedupId = checkDedupId('dedupId', checkObject('options', options).dedupId);
+    return { position: await this.#append(this.#newMessage(user, dedupId, payload)) };
   }
 
   /**
@@ -71,15 +78,16 @@ export class MessageQueueManager {
    *
    * @throws InvalidInputError, with nothing written, if any of them is malformed
    */
-  async enqueueMany(messages: readonly { readonly userId: Id; readonly payload: unknown }[]): Promise<EnqueueResult[]> {
+  async enqueueMany(
+    messages: readonly ({ readonly userId: Id; readonly payload: unknown } & EnqueueOptions)[],
+  ): Promise<EnqueueResult[]> {
     if (!Array.isArray(messages)) return fail('messages', 'an array', messages);
-    const checked = (messages as typeof messages).map((message, i) => ({
-      user: checkId(`messages[${i}].userId`, message?.userId),
-      json: checkPayload(message.payload, this.#options.maxPayloadBytes),
-    }));
-    const outcomes = checked.map(({ user, json }) => this.#shard(user).producer.enqueue({ user, id: '', payload: json }));
-    return Promise.all(outcomes.map((outcome) => (
-      outcome.then((position) => ({ position }), (error: unknown) => ({ error: fromRedis(error) }))
+    const checked = (messages as typeof messages).map((message, i) => {
+      const user = checkId(`messages[${i}].userId`, message?.userId);
+      return this.#newMessage(user, checkDedupId(`messages[${i}].dedupId`, message.dedupId), message.payload);
+    });
+    return Promise.all(checked.map((message) => (
+      this.#append(message).then((position) => ({ position }), (error: unknown) => ({ error: fromRedis(error) }))
     )));
   }
 
@@ -139,13 +147,30 @@ export class MessageQueueManager {
   }
 
   /**
+   * Deletes what waits for a user and appends replacements, at most 250, in its place, with nothing in between. A message
+   * that is held goes on, before them. What is scheduled stays, and so do dead letters.
+   *
+   * @param replacements JSON values, such as of `chatMessage`
+   * @returns how many messages were deleted
+   */
+  async supersede(userId: Id, replacements: readonly unknown[] = []): Promise<number> {
+    const user = checkId('userId', userId);
+    if (!Array.isArray(replacements) || replacements.length > MAX_ITEMS) {
+      return fail('replacements', `an array of at most ${MAX_ITEMS}`, replacements);
+    }
+    const payloads = replacements.map((payload) => checkPayload(payload, this.#options.maxPayloadBytes));
+    const bytes = payloads.reduce((total, payload) => total + Buffer.byteLength(payload), 0);
+    return this.#run(user, (call) => this.#shard(user).commands.supersede(call, user, payloads), bytes);
+  }
+
+  /**
    * Keeps a message until it is due; then it is appended to the user's queue. The same id again replaces what is scheduled
    * under it. Rejects with QUEUE_FULL when `maxScheduled` of this user wait; a queue that is full takes it all the same.
    */
   async schedule(userId: Id, payload: unknown, when: When): Promise<Scheduled> {
     const user = checkId('userId', userId);
     const { id, at } = checkWhen(when);
-    return this.#keep({ user, id, payload: checkPayload(payload, this.#options.maxPayloadBytes) }, at);
+    return this.#keep(this.#newMessage(user, id, payload), at);
   }
 
   /** The same for a chat message as of `enqueueMessage`, whose `id` is the one under which it is scheduled. */
@@ -156,7 +181,7 @@ export class MessageQueueManager {
     const user = checkId('userId', userId);
     const { id, at } = checkWhen(when);
     const message = chatMessage(user, chatId, text, messageType, metadata, id);
-    return this.#keep({ user, id, payload: checkPayload(message, this.#options.maxPayloadBytes) }, at);
+    return this.#keep(this.#newMessage(user, id, message), at);
   }
 
   /** Deletes what is scheduled under this id, or all that is scheduled for the user; not what is in the queue by now. @returns how many */
@@ -174,10 +199,15 @@ export class MessageQueueManager {
     return this.#reader.read(commands, () => list(commands, user, limit));
   }
 
-  /** Nothing of this user is claimed until `resume`; what is held is settled. @returns false if it was paused before */
-  async pause(userId: Id, reason = ''): Promise<boolean> {
+  /**
+   * Nothing of this user is claimed until `resume`, or for `forMs`; what is held is settled. Of two pauses the one that ends
+   * later holds, with its reason.
+   *
+   * @returns false if it was paused before
+   */
+  async pause(userId: Id, reason = '', options: PauseOptions = {}): Promise<boolean> {
     const user = checkId('userId', userId);
-    return (await this.#run(user, this.#pausing(user, reason))) === 1;
+    return (await this.#run(user, this.#pausing(user, reason, options))) === 1;
   }
 
   /** @returns false if the user was not paused */
@@ -186,14 +216,30 @@ export class MessageQueueManager {
     return (await this.#run(user, (call) => this.#shard(user).commands.resume(call, user))) === 1;
   }
 
-  /** Nothing of anybody is claimed until `resumeAll`. */
-  async pauseAll(reason = ''): Promise<void> {
-    await Promise.all(this.#shards.map(({ producer, commands }) => producer.run(this.#pausing('', reason, commands))));
+  /** Nothing of anybody is claimed until `resumeAll`, or for `forMs`. */
+  async pauseAll(reason = '', options: PauseOptions = {}): Promise<void> {
+    await Promise.all(this.#shards.map(({ producer, commands }) => producer.run(this.#pausing('', reason, options, commands))));
   }
 
   /** Lifts the pause of all; users that were paused by themselves stay so. */
   async resumeAll(): Promise<void> {
     await Promise.all(this.#shards.map(({ producer, commands }) => producer.run((call) => commands.resume(call, ''))));
+  }
+
+  /**
+   * Lets all dispatchers together begin so many handlings a second, in bursts of so many: a token bucket, kept in Redis until
+   * it is changed. Retries count, what is given back unhandled does not. In any second that is at most `perSecond` + `burst`.
+   *
+   * @param perSecond 0: no limit; else 0.001 to 1000000
+   * @param options `burst` 1 to 1000000, default 1
+   * @throws InvalidInputError with more than one shard: each would have a limit of its own
+   */
+  async limitRate(perSecond: number, options: { readonly burst?: number } = {}): Promise<void> {
+    const [{ commands, producer }, ...others] = this.#shards as [Shard, ...Shard[]];
+    if (others.length > 0) throw new InvalidInputError('shards: expected 1, since each shard would have a limit of its own');
+    const rate = perSecond === 0 ? 0 : checkNumber('perSecond', perSecond, 0.001, 1_000_000);
+    const burst = checkInteger('burst', checkObject('options', options).burst ?? 1, 1, 1_000_000);
+    await producer.run((call) => commands.limit(call, rate, burst));
   }
 
   async stats(): Promise<Stats> {
@@ -222,15 +268,19 @@ export class MessageQueueManager {
     await this.close();
   }
 
-  async #append(user: string, payload: unknown): Promise<Enqueued> {
-    return { position: await this.#shard(user).producer.enqueue({ user, id: '', payload: checkPayload(payload, this.#options.maxPayloadBytes) }) };
+  #newMessage(user: string, id: string, payload: unknown): NewMessage {
+    return { user, id, payload: checkPayload(payload, this.#options.maxPayloadBytes) };
+  }
+
+  #append(message: NewMessage): Promise<number> {
+    return this.#shard(message.user).producer.enqueue(message);
   }
 
   async #keep(message: NewMessage, at: string): Promise<Scheduled> {
     const { user, id, payload } = message;
-    const { commands, producer } = this.#shard(user);
-    const due = await producer.run(
-      (call) => commands.schedule(call, this.#options.maxScheduled, message, at), Buffer.byteLength(payload),
+    const { commands } = this.#shard(user);
+    const due = await this.#run(
+      user, (call) => commands.schedule(call, this.#options.maxScheduled, message, at), Buffer.byteLength(payload),
     );
     return { id, at: due };
   }
@@ -239,14 +289,12 @@ export class MessageQueueManager {
     return this.#shards[shardOf(user, this.#shards.length)]!;
   }
 
-  #run(user: string, call: (number: CallNumber) => Promise<number>): Promise<number> {
-    return this.#shard(user).producer.run(call);
+  #run(user: string, call: (number: CallNumber) => Promise<number>, payloadBytes = 0): Promise<number> {
+    return this.#shard(user).producer.run(call, payloadBytes);
   }
 
-  #pausing(user: string, reason: string, commands = this.#shard(user).commands) {
-    if (typeof reason !== 'string' || Buffer.byteLength(reason) > 500) {
-      return fail('reason', 'a string of at most 500 bytes', reason);
-    }
-    return (call: CallNumber) => commands.pause(call, user, 0, reason);
+  #pausing(user: string, reason: string, options: PauseOptions, commands = this.#shard(user).commands) {
+    const ms = checkPause(reason, options);
+    return (call: CallNumber) => commands.pause(call, user, ms, reason);
   }
 }

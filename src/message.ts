@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isUtf8 } from 'node:buffer';
-import { checkId, checkName, checkOneOf, fail, type Id } from './validate';
+import { checkId, checkName, checkObject, checkOneOf, fail, type Id } from './validate';
 
 /** An answer to the user, or a message that the bot sends by itself. */
 export type MessageType = 'regular' | 'proactive';
@@ -29,7 +29,6 @@ export function chatMessage(
   id?: Id,
 ): ChatMessage {
   if (typeof text !== 'string' || text === '') return fail('text', 'a non-empty string', text);
-  if (typeof metadata !== 'object' || metadata === null) return fail('metadata', 'an object', metadata);
   return {
     id: id === undefined ? randomUUID() : checkName('id', id),
     user_id: checkId('userId', userId),
@@ -37,7 +36,7 @@ export function chatMessage(
     text,
     message_type: checkOneOf('messageType', messageType, ['regular', 'proactive']),
     timestamp: new Date().toISOString(),
-    metadata,
+    metadata: checkObject('metadata', metadata),
   };
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Commands } from './commands';
 import { InvalidInputError } from './errors';
 import { readJson } from './message';
-import { checkMs, checkName, checkNumber, fail, type Id } from './validate';
+import { checkMs, checkName, checkNumber, checkObject, type Id } from './validate';
 
 /** The last moment that a script takes, in ms since 1970. */
 const LAST_MOMENT = 9_999_999_999_999;
@@ -32,8 +32,7 @@ export interface ScheduledMessage extends Scheduled {
 
 /** A `When` as the id and the time that `schedule` takes. @throws InvalidInputError */
 export function checkWhen(when: When): { readonly id: string; readonly at: string } {
-  if (typeof when !== 'object' || when === null) return fail('when', 'an object with at or delayMs', when);
-  const { at, delayMs, id } = when;
+  const { at, delayMs, id } = checkObject('when', when);
   if ((at === undefined) === (delayMs === undefined)) {
     throw new InvalidInputError(`when: expected either at or delayMs, got ${at === undefined ? 'neither' : 'both'}`);
   }

@@ -61,6 +61,10 @@ export function checkFunction<F>(field: string, value: F): F {
   return typeof value === 'function' ? value : fail(field, 'a function', value);
 }
 
+export function checkObject<T>(field: string, value: T): T {
+  return typeof value === 'object' && value !== null ? value : fail(field, 'an object', value);
+}
+
 export function checkOneOf<T extends string>(field: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;
   return fail(field, allowed.map((one) => `'${one}'`).join(' or '), value);

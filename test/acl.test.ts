@@ -57,7 +57,7 @@ const CALLS: Readonly<Record<Exclude<keyof MessageQueueManager, 'close' | typeof
   (manager: MessageQueueManager) => readonly (() => Promise<unknown>)[]
 )>> = {
   enqueueMessage: (to) => [() => to.enqueueMessage('held', 1, 'text'), () => to.enqueueMessage('free', 1, 'text')],
-  enqueue: (to) => [() => to.enqueue('free', 1)],
+  enqueue: (to) => [() => to.enqueue('free', 1), () => to.enqueue('free', 1, { dedupId: 1 }), () => to.enqueue('free', 1, { dedupId: 1 })],
   enqueueMany: (to) => [() => to.enqueueMany([{ userId: 'held', payload: 2 }, { userId: 'parked', payload: 1 }])],
   queueSize: (to) => [() => to.queueSize('free')],
   isQueueEmpty: (to) => [() => to.isQueueEmpty('free')],
@@ -80,6 +80,8 @@ const CALLS: Readonly<Record<Exclude<keyof MessageQueueManager, 'close' | typeof
   stats: (to) => [() => to.stats()],
   adopt: (to) => [() => to.adopt()],
   purge: (to) => [() => to.purge('purged')],
+  limitRate: (to) => [() => to.limitRate(30), () => to.limitRate(0)],
+  supersede: (to) => [() => to.supersede('held', [1]), () => to.supersede('free', [2])],
   drop: (to) => [() => to.drop('held'), () => to.drop('free')],
 };
 
