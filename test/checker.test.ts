@@ -177,6 +177,16 @@ for (const [name, why] of Object.entries(FORGOTTEN)) {
   });
 }
 
+test('a claim from before a step of the clock may be handled after the one that took its place', () => {
+  const late = (step: Entry) => check(
+    [...enqueued(0, 1), step, claim('b', 2, 1, 2).start(50), first.start(55), first.end(60), claim('b', 2, 1, 2).end(70), claim('b', 2, 1, 2).is(71, 'completed')],
+    { leaseMs: LEASE_MS },
+  );
+  assert.equal(late(stepped(40, 41)).violations, []);
+  assert.equal(late(stepped(40, 41)).overlaps.map(({ law }) => law), ['fence', 'exclusive']);
+  assert.equal(late(outage(40, 41)).violations.map(({ law }) => law), ['fence', 'exclusive', 'stale', 'redelivered']);
+});
+
 test('a signal may fire as late as its process could stall without being seen to', () => {
   const entries = [...enqueued(0, 1, 2), first.start(10), ...run(second, 150), first.aborted(152), first.end(153)].sort((a, b) => a.at - b.at);
   const laws = (lateMs: number) => check(entries, { leaseMs: LEASE_MS, lateMs }).violations.map(({ law }) => law);

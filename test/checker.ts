@@ -66,7 +66,7 @@ export function check(entries: readonly Entry[], limits: Limits): Verdict {
   const violations: Violation[] = [];
   const overlaps: Violation[] = [];
   const redeliveries: [Handling, Handling][] = [];
-  const about = { ...limits, stalls: new Stalls(entries), amnesia: new Amnesia(entries) };
+  const about = { ...limits, stalls: new Stalls(entries), amnesia: new Amnesia(entries, limits.leaseMs) };
   let forgotten = 0;
   for (const [name, all] of usersOf(entries)) {
     const into = (list: Violation[]): Report => (law, ...slice) => list.push({ law, user: name, slice: compact(slice) });
@@ -176,10 +176,12 @@ function checkTurns({ handlings }: User, { amnesia, report }: Context): void {
   }
 }
 
-function checkFences({ handlings }: User, { report }: Context): void {
+function checkFences({ handlings }: User, { amnesia, report, overlap }: Context): void {
   for (const [i, { start }] of handlings.entries()) {
-    const before = handlings[i - 1]?.start;
-    if (before && BigInt(before.fence) >= BigInt(start.fence)) report('fence', before, start);
+    const before = handlings[i - 1];
+    if (!before || BigInt(before.start.fence) < BigInt(start.fence)) continue;
+    const tell = amnesia.ofClock(before, start.at) ? overlap : report;
+    tell('fence', before.start, start);
   }
 }
 

@@ -20,7 +20,7 @@ export class Amnesia {
   readonly #rollbacks: readonly EntryOf<'rollback'>[];
   readonly #steps: readonly EntryOf<'stepped'>[];
 
-  constructor(entries: readonly Entry[]) {
+  constructor(entries: readonly Entry[], private readonly leaseMs: number) {
     this.#rollbacks = entries.filter((entry) => entry.kind === 'rollback');
     this.#steps = entries.filter((entry) => entry.kind === 'stepped');
   }
@@ -34,20 +34,21 @@ export class Amnesia {
   ofSettling(handling: Handling, next: number): Entry | undefined {
     const { start, end, settled } = handling;
     const done = (settled ?? end ?? start).at;
-    return this.#ends(handling, next).find(({ from }) => from <= done) ?? this.#step(start.at, next);
+    return this.#ends(handling, next).find(({ from }) => from <= done) ?? this.ofClock(handling, next);
   }
 
   /** A lease may have ended before its time when the next claim begins. */
   ofLease(handling: Handling, next: number): Entry | undefined {
-    return this.#ends(handling, next)[0] ?? this.#step(handling.start.at, next);
+    return this.#ends(handling, next)[0] ?? this.ofClock(handling, next);
+  }
+
+  /** The clock moved between a claim, a lease before its handler's start at the earliest, and the next claim. */
+  ofClock({ start }: Handling, next: number): Entry | undefined {
+    return this.#steps.find((step) => step.from <= next && step.at >= start.at - this.leaseMs);
   }
 
   /** Those that came between a claim and the next one. A fence begins with the ms at which it was given out. */
   #ends({ start }: Handling, next: number): EntryOf<'rollback'>[] {
     return this.#rollbacks.filter(({ at, clockMs }) => Number(start.fence) / 1000 <= clockMs + 1 && at <= next);
-  }
-
-  #step(from: number, to: number): Entry | undefined {
-    return this.#steps.find((step) => step.from <= to && step.at >= from);
   }
 }

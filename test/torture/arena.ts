@@ -9,7 +9,8 @@ export const LEASE_MS = 1000;
 
 /** Thousands of users; some of them write so much that they have a queue. */
 const NAMES = Array.from({ length: 3000 }, (_, i) => `u${i}`);
-const USERS = [...NAMES, ...NAMES.slice(0, 40).flatMap((name) => Array<string>(40).fill(name))];
+export const BUSY = NAMES.slice(0, 40);
+const USERS = [...NAMES, ...BUSY.flatMap((name) => Array<string>(40).fill(name))];
 
 const DISPATCHER: Omit<DispatcherPlan, 'role'> = { concurrency: 50, lockTimeoutMs: LEASE_MS, maxRetries: 1_000_000 };
 const PRODUCER: Omit<ProducerPlan, 'role' | 'seed'> = {

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { PrivateRedis } from '../redis';
 import { Sentinels } from '../sentinels';
+import { CLOCK_STEP } from './clock';
+import { DATA_FAULTS } from './data';
 import { failover } from './failover';
 import type { Fault } from './fault';
 import { NETWORK_FAULTS } from './network';
@@ -27,7 +29,7 @@ const STRICT = [...PROCESS_FAULTS, ...SERVER_FAULTS, ...NETWORK_FAULTS];
 
 /** Every nemesis: each fault alone, then all that go together. */
 export const NEMESES: readonly Nemesis[] = [
-  ...STRICT.map(alone),
+  ...[...STRICT, ...DATA_FAULTS, CLOCK_STEP].map(alone),
   nemesis({ name: FORGETFUL_CRASH.name, server: start('everysec'), faults: [FORGETFUL_CRASH] }),
   nemesis({ name: 'failover', server: () => Sentinels.start(), faults: [failover('failover', false)] }),
   nemesis({
@@ -35,4 +37,5 @@ export const NEMESES: readonly Nemesis[] = [
     durability: { replicas: 1, timeoutMs: 500 },
   }),
   nemesis({ name: 'together', server: start('always'), faults: STRICT, proxied: true }),
+  nemesis({ name: 'data-together', server: start('always'), faults: [...DATA_FAULTS, ...PROCESS_FAULTS] }),
 ];
