@@ -2,7 +2,8 @@
 -- KEYS   protocol string, active zset, claims hash, fence string, paused hash, wake list, owner string, rate string,
 --        scheduled zset, root prefix (of queues), schedules prefix (of users' scheduled messages)
 -- ARGV   version, owner [A-Za-z0-9_-]{1,64}, after (the highest fence that this owner has received, 0 at
---        first), limit 0..250 (0: only pass a wake-up on), lease_ms 1.., max_bytes 0.. (of payloads; one is always given)
+--        first), limit 0..250 (messages; 0: only pass a wake-up on), lease_ms 1.., max_bytes 0.. (of payloads; one is
+--        always given)
 -- REPLY  {wait_ms, more, {user, fence, attempts, since_ms, payload}...}
 --        wait_ms until the next user or scheduled message is due, the rate gives a token or the pause of all ends
 --        (0: `more`, or the limit was reached; -1: nobody waits), more 1 if others could be claimed now, attempts that

@@ -2,7 +2,7 @@
 -- KEYS   protocol string, active zset, claims hash, wake list, dead set, producer string, queue list, dlq list
 -- ARGV   version, n 1.. (number of this call, as in enqueue), ttl 1.. (ms that the producer's record is kept), user,
 --        where front|end (front: the newest, before what waits but behind a held message; end: the oldest, behind all),
---        limit 1..250
+--        limit 1..250 (messages)
 -- REPLY  how many were moved; -2: a foreign type is under the queue's or the dlq's key
 -- ERRORS ARGUMENT PROTOCOL STALE EXPIRED
 --

@@ -3,9 +3,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Commands, MAX_BYTES } from '../src/commands';
 import type { Client } from '../src/connection';
+import { fromRedis } from '../src/errors';
 import { type Bytes, shardKeys, type ShardKeys } from '../src/keys';
 import { LUA, type ScriptName } from '../src/lua';
-import { codeOf, headerWords, LUA_FOLDER, type Said, section, sourceOf } from './contract';
+import { agree, headerWords, type Said, unlike, unshared } from './agreement';
+import { codeOf, CONTRACT, LUA_FOLDER, section, sourceOf } from './contract';
 import { type Call, given, run, serve, type State, USERS } from './scripts';
 
 /*
@@ -42,11 +44,6 @@ function parse(script: string): { header: Header; body: string } {
   return { header, body: codeOf(source) };
 }
 
-const TYPES: Record<string, string> = {
-  protocol: 'string', active: 'zset', claims: 'hash', fence: 'string', wake: 'list', dead: 'set', paused: 'hash', producer: 'string',
-  owner: 'string', root: 'prefix', queue: 'list', dlq: 'list', rate: 'string', scheduled: 'zset', schedules: 'prefix', schedule: 'hash',
-  seen: 'zset',
-};
 /** Arguments, by the names in the headers; those of the i-th message differ from all others. */
 const ARGUMENTS: Record<string, (i: number, user: Bytes) => Bytes | number> = {
   version: () => '1 1', owner: () => 'd1', after: () => '11', limit: () => 12, lease_ms: () => 13, max_bytes: () => MAX_BYTES,
@@ -73,7 +70,10 @@ const keysOf = (names: Names, users: readonly Bytes[], keys: ShardKeys): Bytes[]
 const argsOf = (names: Names, users: readonly Bytes[], { version, superseded } = shardKeys('', 1, false)[0]!): (Bytes | number)[] => (
   spread(names, users, (name, i, user) => {
     if (name === 'version') return version;
-    return name === 'channel' ? superseded : ARGUMENTS[name]!(i, user);
+    if (name === 'channel') return superseded;
+    const value = ARGUMENTS[name]?.(i, user);
+    if (value === undefined) throw new Error(`the header says ${name}, which is no argument of any script`);
+    return value;
   })
 );
 
@@ -150,16 +150,27 @@ test('every file in lua has a wrapper and tests', () => {
   }
 });
 
+/** The package's codes of the scripts' errors. REDIS: they concern the package alone, which repeats the call or reports them. */
+const CODES = { ARGUMENT: 'REDIS', PROTOCOL: 'PROTOCOL', STALE: 'REDIS', EXPIRED: 'REDIS' };
+
+test('the package gives the errors of the contract their codes', () => {
+  const said = Object.keys(CONTRACT.errors).map((word) => (
+    `${word} ${fromRedis(Object.assign(new Error(`${word} text`), { name: 'ReplyError' })).code}`
+  ));
+  const meant = Object.entries(CODES).map(([word, code]) => `${word} ${code}`);
+  agree(unshared('errors', ['the package', said], ['this test', meant]));
+});
+
 for (const script of SCRIPTS) {
   const { header, body } = parse(script);
   const users = ['u0', 'u1'];
 
-  test(`${script}: protocol and version come first, keys are of their types, and nothing is named twice`, () => {
-    assert.is(header.keys.head[0]?.name, 'protocol');
-    assert.is(header.args.head[0]?.name, 'version');
-    for (const { name, is } of [...header.keys.head, ...header.keys.item]) assert.is(is, TYPES[name], name);
-    for (const { head, item } of [header.keys, header.args]) {
-      assert.is(new Set([...head, ...item].map(({ name }) => name)).size, head.length + item.length);
+  test(`${script}: protocol and version come first, and nothing is named twice`, () => {
+    for (const [list, first, { head, item }] of [['KEYS', 'protocol', header.keys], ['ARGV', 'version', header.args]] as const) {
+      const names = [...head, ...item].map(({ name }) => name);
+      assert.is(names[0], first, `${script}: ${list} 1`);
+      const twice = names.filter((name, i) => names.indexOf(name) < i);
+      agree(twice.map((name) => `${script}: ${list}: the header names ${name} twice`));
     }
   });
 
@@ -170,16 +181,16 @@ for (const script of SCRIPTS) {
       const given = list!.split(', ').map((one, i) => (
         names[i] === `${one}_ms` ? names[i] : one.replace(/_key$/, '') // two shorter names: a number, and a key beside an argument
       ));
-      assert.equal(given, names);
+      agree(unlike(`${script}: ${from}`, ['the body', given], ['the header', names]));
     }
     for (const from of ['KEYS', 'ARGV']) assert.ok(unpacked.some(([, , source, start = '1']) => source === from && start === '1'), from);
   });
 
   test(`${script}: the body can return the errors of the header, and no others`, () => {
     const codes = [...body.matchAll(/'([A-Z]{2,}) [^']+'/g)].map(([, code]) => code!);
-    assert.equal([...new Set(codes)].sort(), [...header.errors].sort());
-    for (const [, argument] of body.matchAll(/error_reply\(([^)]*)/g)) assert.match(argument!, /^(wrong$|'[A-Z]+ )/);
-    assert.not.match(body, /\berr\s*=|\berror\(/);
+    agree(unshared(`${script}: errors`, ['the body', codes], ['the header', header.errors]));
+    for (const [, argument] of body.matchAll(/error_reply\(([^)]*)/g)) assert.match(argument!, /^(wrong$|'[A-Z]+ )/, `${script}: errors`);
+    assert.not.match(body, /\berr\s*=|\berror\(/, `${script}: errors`);
   });
 
   /** How the body answers what the header says, changed a little: the error, or ''. */
@@ -196,15 +207,20 @@ for (const script of SCRIPTS) {
     return run(change(call)).then(() => '', (error: Error) => error.message);
   };
 
+  /** What the body ought to have taken. */
+  const refusals = (what: string, error: string): string[] => (
+    error ? [`${script}: ${what} as the header says: the body refuses it: ${error.replace(/ script: .*/, '')}`] : []
+  );
+
   test(`${script}: the body takes the keys and arguments of the header, in their number`, async () => {
     for (const count of [1, 2]) {
-      assert.is(await answer((call) => call, count), '');
+      agree(refusals('a call', await answer((call) => call, count)));
       for (const change of [
         (call: Call) => ({ ...call, keys: [...call.keys, 'extra'] }), (call: Call) => ({ ...call, keys: call.keys.slice(1) }),
         ...(script === 'supersede' ? [] : [ // any number of payloads will do
           (call: Call) => ({ ...call, args: [...call.args, '1'] }), (call: Call) => ({ ...call, args: call.args.slice(0, -1) }),
         ]),
-      ]) assert.match(await answer(change, count), /^ARGUMENT count: /);
+      ]) assert.match(await answer(change, count), /^ARGUMENT count: /, `${script}: a key or an argument too many or too few`);
     }
   });
 
@@ -212,29 +228,35 @@ for (const script of SCRIPTS) {
     const names = spread(header.args, users, (name) => name);
     for (const [i, name] of names.entries()) {
       const error = await answer((call) => ({ ...call, args: call.args.with(i, '! '.repeat(300)) }));
-      if (FREE[script]?.includes(name)) assert.is(error, '', name);
-      else assert.match(error, name === 'version' ? /^(PROTOCOL|ARGUMENT version:) / : new RegExp(`^ARGUMENT ${name}: `));
+      if (FREE[script]?.includes(name)) agree(refusals(`any ${name}`, error));
+      else if (!error.startsWith(`ARGUMENT ${name}: `) && !(name === 'version' && error.startsWith('PROTOCOL '))) {
+        agree([`${script}: ARGV ${i + 1}: a malformed ${name}, by the header, is for the body: ${error || 'no error'}`]);
+      }
     }
   });
 
   test(`${script}: the body takes the keys of the header as what their types say`, async () => {
     const values: State = { zset: { z: 1 }, hash: { z: '- - 0 -' }, list: ['1'], set: ['z'] };
     const state = Object.fromEntries(header.keys.head.flatMap(({ name, is }) => (values[is] ? [[name, values[is]!]] : [])));
-    assert.is(await answer((call) => call, 2, { ...state, 'queue:u0': ['a'], 'dlq:u0': ['b'] }), '');
+    const types = header.keys.head.map(({ name, is }) => `${name} ${is}`).join(', ');
+    agree(refusals(`KEYS ${types}`, await answer((call) => call, 2, { ...state, 'queue:u0': ['a'], 'dlq:u0': ['b'] })));
   });
 
   test(`${script}: the wrapper passes the keys and arguments of the header, in their order`, async () => {
     const keys = shardKeys('bot:', 4, false)[2]!;
     const call = await sent(script, users, keys);
     assert.is(call.command, `inturn_${script}Buffer`);
-    assert.equal(text(call.keys), text(keysOf(header.keys, users, keys)));
-    assert.equal(text(call.args), text(argsOf(header.args, users, keys)));
+    agree([
+      ...unlike(`${script}: KEYS`, ['the wrapper', text(call.keys)], ['the header', text(keysOf(header.keys, users, keys))]),
+      ...unlike(`${script}: ARGV`, ['the wrapper', text(call.args)], ['the header', text(argsOf(header.args, users, keys))]),
+    ]);
   });
 
   test(`${script}: the wrapper reads the reply that the header documents`, async () => {
     const [documented, reply, outcome] = REPLIES[script];
-    assert.match(header.reply, documented);
-    assert.equal((await sent(script, users, shardKeys('', 1, false)[0]!, reply)).outcome, outcome);
+    assert.match(header.reply, documented, `${script}: the header says of the reply: ${header.reply}`);
+    const { outcome: read } = await sent(script, users, shardKeys('', 1, false)[0]!, reply);
+    assert.equal(read, outcome, `${script}: the wrapper makes of the reply ${JSON.stringify(reply)}: ${JSON.stringify(read)}`);
   });
 
   test(`${script}: all keys of a call are in one slot of a cluster, for any users`, async () => {

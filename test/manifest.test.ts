@@ -6,7 +6,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ShardKeys, shardKeys } from '../src/keys';
 import { LUA } from '../src/lua';
-import { type Arg, codeOf, CONTRACT, contractWords, differences, headerWords, LUA_FOLDER, type Script, section, sha1, sourceOf } from './contract';
+import { agree, contractWords, differences, expectation, headerWords, replayOf, unlike } from './agreement';
+import { type Arg, CONTRACT, LUA_FOLDER, type Script, section, sha1, sourceOf } from './contract';
 import { Observer } from './observer';
 import { PrivateRedis } from './redis';
 import { check, evaluate, vectorFiles } from './vectors';
@@ -47,9 +48,10 @@ test('keys and the major are those of the package', () => {
   const keys = shardKeys('P ', 1, false)[0]!;
   for (const [name, { pattern }] of Object.entries(CONTRACT.keys)) {
     const key = keys[name as keyof ShardKeys] as string | ((id: string) => string | Buffer);
-    assert.is(String(typeof key === 'function' ? key.call(keys, /<\w+>/.exec(pattern)![0]) : key), `P ${pattern}`);
+    const found = String(typeof key === 'function' ? key.call(keys, /<\w+>/.exec(pattern)![0]) : key);
+    assert.is(found, `P ${pattern}`, `${name}: by the package it is ${found.slice(2)}, by the contract ${pattern}`);
   }
-  assert.is(keys.version, `${CONTRACT.protocol.major} 1`);
+  assert.is(keys.version, `${CONTRACT.protocol.major} 1`, `the package says ${keys.version}, the contract has the major ${CONTRACT.protocol.major}`);
 });
 
 /** An argument that is taken, and what is not or is at the edge of it. */
@@ -90,6 +92,8 @@ function callOf({ keys, args, each }: Script, count = 2, change: { arg?: Arg; va
   };
 }
 
+const shown = (value: string): string => JSON.stringify(value.length > 20 ? `${value.slice(0, 20)}... (${value.length} bytes)` : value);
+
 /** How the body answers: the error, or ''. */
 async function answer(name: string, { keys, args }: ReturnType<typeof callOf>): Promise<string> {
   await redis.flushdb();
@@ -98,26 +102,28 @@ async function answer(name: string, { keys, args }: ReturnType<typeof callOf>): 
 }
 
 for (const [name, script] of Object.entries(CONTRACT.scripts)) {
-  const { does, each, reply, errors } = script;
+  const { does, each, reply, errors, replay } = script;
   const args = [...script.args, ...(each?.args ?? [])];
 
   test(`${name}: the SHA-1 is the file's (npm run generate)`, () => {
-    assert.is(script.sha1, sha1(sourceOf(name)));
+    assert.is(script.sha1, sha1(sourceOf(name)), `${name}: the contract has another SHA-1 than the file`);
   });
 
   test(`${name}: the header says what the contract says`, () => {
     const source = sourceOf(name);
-    assert.equal(differences(name, headerWords(source), contractWords(script)), []);
-    assert.is(source.slice(0, source.indexOf('\n')), `-- ${name}: ${does}.`);
-    for (const [status, meaning] of Object.entries(reply.statuses ?? {})) {
-      assert.ok(section(source, 'REPLY').replace(': ', ' ').replaceAll(`${status}: `, `${status} `).includes(`${status} ${meaning}`), `${name}: the header's REPLY does not say ${status} ${meaning}`);
-    }
+    agree(differences(name, headerWords(source), contractWords(script)));
+    agree(unlike(`${name}: line`, ['the header', [source.slice(0, source.indexOf('\n'))]], ['the contract', [`-- ${name}: ${does}.`]]));
+    const said = section(source, 'REPLY').replace(/(-?\d): /g, '$1 ');
+    const meant = [...Object.entries(reply.statuses ?? {}).map((status) => status.join(' ')), ...(reply.about ? [reply.about.replace(/(-?\d): /g, '$1 ')] : [])];
+    agree(meant.filter((words) => !said.includes(words)).map((words) => `${name}: the header's REPLY does not say: ${words}`));
   });
 
-  test(`${name}: the body can return the errors of the contract, and no others`, () => {
-    const codes = [...codeOf(sourceOf(name)).matchAll(/'([A-Z]{2,}) [^']+'/g)].map(([, code]) => code!);
-    assert.equal([...new Set(codes)].sort(), [...errors].sort(), `${name}: error codes`);
-    for (const code of errors) assert.ok(CONTRACT.errors[code], `${name}: ${code} is not described`);
+  test(`${name}: it is repeated by what its arguments are for`, () => {
+    assert.is(replay, replayOf(script), `${name}: replay: the contract says by ${replay}, its arguments by ${replayOf(script)}`);
+  });
+
+  test(`${name}: its errors are described`, () => {
+    agree(errors.filter((code) => !CONTRACT.errors[code]).map((code) => `${name}: ${code} is not described`));
   });
 
   for (const arg of args) {
@@ -125,36 +131,39 @@ for (const [name, script] of Object.entries(CONTRACT.scripts)) {
       const { refused, taken } = edges(arg);
       for (const value of refused) {
         const error = await answer(name, callOf(script, 2, { arg, value }));
-        assert.ok(error.startsWith(`ARGUMENT ${arg.name}: `), `${name}: ${arg.name} ${JSON.stringify(value.slice(0, 20))}: ${error || 'not refused'}`);
+        const expected = `ARGUMENT ${arg.name}: expected ${expectation(arg)}`;
+        assert.is(error, expected, `${name}: ${arg.name} ${shown(value)}: by the body: ${error || 'taken'}, by the contract: ${expected}`);
       }
       for (const value of taken) {
         const error = await answer(name, callOf(script, 2, { arg, value }));
-        assert.ok(error === '' || error.startsWith('EXPIRED '), `${name}: ${arg.name} ${JSON.stringify(value.slice(0, 20))}: ${error}`);
+        assert.ok(error === '' || error.startsWith('EXPIRED '), `${name}: ${arg.name} ${shown(value)}: by the body: ${error}, by the contract: taken`);
       }
     });
   }
 
   if (each) {
     test(`${name}: the body takes ${each.min} to ${each.max} messages`, async () => {
-      for (const count of [each.min, each.max]) assert.is(await answer(name, callOf(script, count)), '', `${count} messages`);
+      for (const count of [each.min, each.max]) {
+        const error = await answer(name, callOf(script, count));
+        assert.is(error, '', `${name}: ${count} messages: by the body: ${error}, by the contract: taken`);
+      }
       for (const count of [each.min - 1, each.max + 1].filter((one) => one >= 0)) {
-        assert.match(await answer(name, callOf(script, count)), /^ARGUMENT count: /, `${count} messages`);
+        const error = await answer(name, callOf(script, count));
+        assert.match(error, /^ARGUMENT count: /, `${name}: ${count} messages: by the body: ${error || 'taken'}, by the contract: refused`);
       }
     });
   }
 
   test(`${name}: its vectors use every key as the contract says, and meet every status`, async () => {
-    const observer = await Observer.on(server, name, script);
-    try {
-      for (const [, { cases }] of vectorFiles()) {
-        for (const vector of cases.filter(({ steps }) => steps.some((step) => 'call' in step && step.call === name))) {
-          await check(redis, vector, '', observer.around((file, keys, values) => evaluate(redis, file, keys, values)));
-        }
+    using observer = await Observer.on(server, name, script);
+    const failures: string[] = [];
+    for (const [, { cases }] of vectorFiles()) {
+      for (const vector of cases.filter(({ steps }) => steps.some((step) => 'call' in step && step.call === name))) {
+        const call = observer.around((file, keys, values) => evaluate(redis, file, keys, values));
+        await check(redis, vector, '', call).catch(({ message }: Error) => failures.push(`${name}: "${vector.name}": ${message}`));
       }
-      assert.equal(await observer.report(), []);
-    } finally {
-      observer.close();
     }
+    agree([...await observer.report(), ...failures.slice(0, 3)]);
   });
 }
 

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { CONTRACT, type Script } from './contract';
+import { type Arg, CONTRACT, type Script } from './contract';
 import type { PrivateRedis } from './redis';
 import type { CallScript } from './vectors';
 
@@ -7,6 +7,7 @@ import type { CallScript } from './vectors';
 export class Observer {
   readonly #commands = new Map<string, Set<string>>();
   readonly #replies = new Set<number>();
+  readonly #misshapen = new Set<string>();
   readonly #last: Promise<void>;
   #calls = false;
 
@@ -35,11 +36,16 @@ export class Observer {
       try {
         const reply = await callScript(name, keys, args);
         for (const number of numbersIn(reply)) this.#replies.add(number);
+        if (!isOf(this.script.reply, reply)) this.#misshapen.add(shown(reply));
         return reply;
       } finally {
         await this.redis.echo('end');
       }
     };
+  }
+
+  [Symbol.dispose](): void {
+    this.monitor.disconnect();
   }
 
   /** What differs from the contract, a line for each. */
@@ -52,11 +58,8 @@ export class Observer {
     return [
       ...names.map((one) => `${this.name}: ${one}: the body ${use(seen.get(one))} it, by the contract it ${use(declared.get(one))} it`),
       ...this.#statuses(),
+      ...[...this.#misshapen].map((reply) => `${this.name}: the body replies ${reply}, by the contract ${shapeOf(this.script.reply)}`),
     ];
-  }
-
-  close(): void {
-    this.monitor.disconnect();
   }
 
   #declared(): Script['keys'] {
@@ -106,4 +109,26 @@ const use = (access: 'read' | 'write' | undefined): string => (access ? `${acces
 function numbersIn(reply: unknown): number[] {
   if (Array.isArray(reply)) return reply.flatMap(numbersIn);
   return String(reply).split(' ').map(Number);
+}
+
+function shown(reply: unknown): string {
+  if (Array.isArray(reply)) return `{${reply.map(shown).join(', ')}}`;
+  return Buffer.isBuffer(reply) ? JSON.stringify(reply.toString('latin1')) : String(reply);
+}
+function shapeOf({ type, head, each }: Script['reply']): string {
+  const names = (args: readonly Arg[] = []): string => args.map(({ name, type: kind }) => `${name} ${kind}`).join(', ');
+  return type === 'claims' ? `{${names(head)}, {${names(each)}}...}` : { integer: 'an integer', integers: 'integers', text: 'a text' }[type];
+}
+
+/** Whether a reply has the shape that the contract gives it. */
+function isOf({ type, head, each }: Script['reply'], reply: unknown): boolean {
+  if (type === 'integer' || type === 'text') return typeof reply === (type === 'integer' ? 'number' : 'object') && !Array.isArray(reply);
+  if (!Array.isArray(reply)) return false;
+  if (type === 'integers') return reply.every((one) => typeof one === 'number');
+  const fits = (args: readonly Arg[], values: unknown): boolean => Array.isArray(values) && args.length === values.length
+    && args.every(({ type: kind, min = -Infinity, max = Infinity }, i) => {
+      const value: unknown = values[i];
+      return kind === 'integer' ? typeof value === 'number' && value >= min && value <= max : Buffer.isBuffer(value);
+    });
+  return fits(head!, reply.slice(0, head!.length)) && reply.slice(head!.length).every((one) => fits(each!, one));
 }
