@@ -206,6 +206,11 @@ for (const [what, window] of [['shorter', TTL - 10_000], ['longer', TTL + 10_000
   }));
 }
 
+test('enqueue with the shortest window takes an id once in a call', async () => {
+  await given({});
+  assert.is(await run(enqueue(1, [['u', 'a', 'i'], ['u', 'b', 'i']], 9, 'm', 1)), '1 0');
+});
+
 test('enqueue with the window 0 neither knows nor remembers ids', () => {
   const before = { ...due, ...seen({ 'i u': FUTURE }) };
   return does({

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Case, crowd, does, dump, from1, given, kept, key, laws, limit, numbered, run, send, serve, type State, time } from './scripts';
+import { type Case, crowd, does, dump, from1, given, kept, key, laws, limit, numbered, run, send, serve, type State, time, whenFull } from './scripts';
 
 serve();
 
@@ -47,6 +47,12 @@ for (const perSecond of ['0', '0.0']) {
     does({ before: { rate: '30 30 1000.000' }, call: limit(1, perSecond, 1), reply: 1, after: called({}) })
   ));
 }
+
+test('limit of 0 that is refused, since memory is full, leaves the one before', async () => {
+  await given({ rate: '30 30 1000.000' });
+  assert.match(await whenFull(() => run(limit(1, 0, 1)).catch(String)) as string, /\bOOM\b/);
+  assert.equal(await dump(), { rate: '30 30 1000.000' });
+});
 
 test('limit leaves at most one element in wake', () => (
   does({ before: { wake: ['1'] }, call: limit(1, 0, 1), reply: 1, after: called({}) })

@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  type Case, changesNothing, claim, crowd, does, dump, from0, from1, FUTURE, given, held, kept, laws, LEASE, numbered, PAST, pause,
-  serve, type State, TOO_LONG,
+  type Case, changesNothing, claim, crowd, does, dump, from0, from1, FUTURE, given, held, kept, key, laws, LEASE, numbered, PAST, pause,
+  run, send, serve, type State, TOO_LONG,
 } from './scripts';
 
 serve();
@@ -62,6 +62,12 @@ for (const user of ['u', '']) {
   test(`pause of ${who} for some ms holds its end before its reason`, () => (
     does({ before: {}, call: pause(1, user, 20_000), reply: 1, after: called(1, 'now+20000 why') })
   ));
+
+  test(`pause of ${who} for 1 ms has an end`, async () => {
+    await given({});
+    assert.is(await run(pause(1, user, 1)), 1);
+    assert.match((await send(['HGET', key('paused'), user])) as string, /^\d{13} why$/);
+  });
 
   for (const [what, before, ms, after] of [
     ['an earlier end', 'now+10000 old', 20_000, 'now+20000 why'], ['a later end', 'now+40000 old', 20_000, 'now+40000 old'],

@@ -50,7 +50,7 @@ test('schedule of the same id replaces time and payload, of this user alone', ()
   });
 });
 
-for (const [what, earliest, wakes] of [['the earliest of all', 9.5e12, true], ['not the earliest', PAST, false]] as const) {
+for (const [what, earliest, wakes] of [['the earliest of all', 9.5e12, true], ['as early as the earliest', FUTURE, false], ['not the earliest', PAST, false]] as const) {
   test(`schedule of what is ${what} wakes ${wakes ? 'somebody, who may wait for longer' : 'nobody'}`, () => does({
     before: { scheduled: { 'i v': earliest }, 'scheduled:v': { i: 'x' } },
     call: schedule(1, 'u', 'i', AT, 'a'),

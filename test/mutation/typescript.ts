@@ -18,10 +18,14 @@ const BAR = 90;
 /** Which tests a file's mutants meet, the quickest first. */
 const TESTS: Readonly<Record<string, readonly string[]>> = {
   keys: ['keys', 'vectors', 'contract'],
-  validate: ['message-queue', 'config'],
-  outcome: ['message-dispatcher'],
-  persist: ['leases', 'message-dispatcher'],
-  backlog: ['memory'],
+  validate: ['validate'],
+  config: ['config'],
+  message: ['message'],
+  outcome: ['outcome'],
+  'delay-calculator': ['delay-calculator'],
+  persist: ['persist'],
+  backlog: ['backlog'],
+  durability: ['durability'],
   producer: ['producer', 'message-queue', 'connection'],
   leases: ['leases', 'message-dispatcher'],
   settlements: ['message-dispatcher'],
