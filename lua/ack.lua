@@ -45,7 +45,7 @@ for i = 1, count do
   end
 end
 local remaining = #queues > 0 and redis.call('EXISTS', unpack(queues)) or 0 -- one call tells it when all queues are alike
-local replies, gone, idle, scores, settled = {}, {''}, {}, {}, {}
+local replies, gone, idle, scores, settled = {}, {}, {}, {}, {}
 local record = '- - 0 ' .. now
 for i = 1, count do
   local user, gap = users[i], gaps[i]
@@ -62,7 +62,7 @@ for i = 1, count do
     idle[#idle + 1] = user
   end
 end
-if #gone > 1 then redis.call('HDEL', claims, unpack(gone)) end
+if #gone > 0 then redis.call('HDEL', claims, unpack(gone)) end
 if #idle > 0 then redis.call('ZREM', active, unpack(idle)) end
 if #scores > 0 then redis.call('ZADD', active, unpack(scores)) end
 if #settled > 0 then redis.call('HSET', claims, unpack(settled)) end

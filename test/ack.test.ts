@@ -88,6 +88,19 @@ test('ack when the queue has gone, or is of a foreign type, lets go of its user 
   await does({ before: { ...gone, 'queue:u': 'foreign' }, call: ack('d1', ['u', fence(2)]), reply: [1], after: { 'queue:u': 'foreign' } });
 });
 
+test('ack that Redis does not let remove anything says so, and changes nothing', async () => {
+  await send(['ACL', 'SETUSER', 'weak', 'on', 'nopass', '~*', '+@all', '-lpop']);
+  await given(holds('a', 'b'));
+  await send(['AUTH', 'weak', '']);
+  try {
+    const why = await run(ack('d1', ['u', fence(2)])).catch(({ message }: Error) => message);
+    assert.match(why as string, /NOPERM|can't run this command/);
+  } finally {
+    await send(['AUTH', 'default', '']);
+  }
+  assert.equal(await dump(), holds('a', 'b'));
+});
+
 test('ack of a paused user works, and what waits stays paused', () => does({
   before: { ...holds('a', 'b'), active: { u: Infinity }, paused: { u: 'why' } },
   call: ack('d1', ['u', fence(2)]),

@@ -70,7 +70,7 @@ export const FAULTS: Readonly<Record<string, Readonly<Record<string, readonly Re
     'claim gives a message beyond the limit of bytes': [['claim', 'max_bytes and #grant > 1', 'max_bytes and #grant > 2']],
   },
   'nothing left behind': {
-    'ack leaves the record': [['ack', "if #gone > 1 then redis.call('HDEL', claims, unpack(gone)) end", '']],
+    'ack leaves the record': [['ack', "if #gone > 0 then redis.call('HDEL', claims, unpack(gone)) end", '']],
     'ack leaves the user active': [['ack', "if #idle > 0 then redis.call('ZREM', active, unpack(idle)) end", '']],
     'drop leaves the record': [['drop', "redis.call('HDEL', claims, user)", '']],
     'purge leaves the user among those with dead letters': [['purge', "redis.call('SREM', dead, user)", '']],
