@@ -7,9 +7,10 @@ import * as assert from 'uvu/assert';
 import { type ShardKeys, shardKeys } from '../src/keys';
 import { LUA } from '../src/lua';
 import { agree, contractWords, differences, expectation, headerWords, replayOf, unlike } from './agreement';
-import { type Arg, CONTRACT, LUA_FOLDER, type Script, section, sha1, sourceOf } from './contract';
+import { CONTRACT, LUA_FOLDER, section, sha1, sourceOf } from './contract';
 import { Observer } from './observer';
 import { PrivateRedis } from './redis';
+import { callOf, edges } from './sample-calls';
 import { check, evaluate, vectorFiles } from './vectors';
 
 /*
@@ -53,44 +54,6 @@ test('keys and the major are those of the package', () => {
   }
   assert.is(keys.version, `${CONTRACT.protocol.major} 1`, `the package says ${keys.version}, the contract has the major ${CONTRACT.protocol.major}`);
 });
-
-/** An argument that is taken, and what is not or is at the edge of it. */
-function edges({ name, type, min, max, or, values, pattern }: Arg): { refused: string[]; taken: string[] } {
-  const edge = [min, max, or].filter((one) => one !== undefined).map(String);
-  if (type === 'integer') return { refused: ['', 'abc', 'nan', 'inf', '1.5', `${min! - 1}`, `${max! + 1}`], taken: edge };
-  if (type === 'decimal') return { refused: ['', 'abc', 'nan', 'inf', '-1', '1e3', `${min! / 2}`, `${max! + 1}`], taken: edge };
-  if (type === 'bytes') {
-    return {
-      refused: [...(min ? ['x'.repeat(min - 1)] : []), ...(max ? ['x'.repeat(max + 1)] : [])],
-      taken: ['x'.repeat(min ?? 0), 'x'.repeat(max ?? 1000)],
-    };
-  }
-  if (type === 'text') {
-    const [, low, high] = /\{(\d+),(\d+)\}\$$/.exec(pattern!)!.map(Number);
-    return { refused: [' ', 'a/b', ...(low ? [''] : []), 'x'.repeat(high! + 1)], taken: ['x'.repeat(low!), 'x'.repeat(high!)] };
-  }
-  if (type === 'enum') return { refused: ['', 'x', `${values![0]} `], taken: [...values!] };
-  if (type === 'time') return { refused: ['', 'abc', '-1', '+', '1.5', '+-1'], taken: ['+0', '0', '1800000000000'] };
-  if (type === 'fence') return { refused: ['', 'abc', '-'], taken: ['0', '8000000000000000'] };
-  assert.is(name, 'version');
-  return { refused: [], taken: ['1 1'] };
-}
-
-const PLAIN: Record<Arg['type'], string> = {
-  version: '1 1', integer: '1', decimal: '1', bytes: 'u', text: 'x', enum: '', fence: '8000000000000000', time: '+1000',
-};
-const plain = ({ type, values }: Arg): string => values?.[0] ?? PLAIN[type];
-
-/** A call as the contract says, of so many messages, perhaps with another argument. */
-function callOf({ keys, args, each }: Script, count = 2, change: { arg?: Arg; value?: string } = {}) {
-  const key = (name: string, i: number): string => CONTRACT.keys[name]!.pattern.replace(/<\w+>/, `u${i}`);
-  const one = (arg: Arg, i: number): string => (arg === change.arg && (i === count - 1 || args.includes(arg)) ? change.value! : plain(arg));
-  const messages = each ? Array.from({ length: count }, (_, i) => i) : [];
-  return {
-    keys: [...keys.map(({ name }) => key(name, 0)), ...messages.flatMap((i) => each!.keys.map(({ name }) => key(name, i)))],
-    args: [...args.map((arg) => one(arg, 0)), ...messages.flatMap((i) => each!.args.map((arg) => one(arg, i)))],
-  };
-}
 
 const shown = (value: string): string => JSON.stringify(value.length > 20 ? `${value.slice(0, 20)}... (${value.length} bytes)` : value);
 

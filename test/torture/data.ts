@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CONTRACT } from '../contract';
 import type { PrivateRedis } from '../redis';
+import { callOf, edges } from '../sample-calls';
+import { evaluate } from '../vectors';
 import { BUSY, LEASE_MS } from './arena';
 import type { Fault } from './fault';
 
@@ -39,6 +42,19 @@ export const DATA_FAULTS: readonly Fault<PrivateRedis>[] = [
         fleet.note({ kind: 'removed', user, producer, seq });
       }
       await fleet.client.del(taken);
+    },
+  },
+  {
+    name: 'nonsense', // calls of every script, each with an argument that it does not take
+    target: 'data',
+    everyMs: 50,
+    async inject({ fleet }, draw) {
+      for (const [name, script] of Object.entries(CONTRACT.scripts)) {
+        const wrong = [...script.args, ...(script.each?.args ?? [])].flatMap((arg) => edges(arg).refused.map((value) => ({ arg, value })));
+        const call = callOf(script, 2, wrong[Math.floor(draw() * wrong.length)]!);
+        const reply = await evaluate(fleet.client, name, call.keys, call.args).catch((error: Error) => error.message);
+        if (!String(reply).startsWith('ARGUMENT ')) throw new Error(`${name} took nonsense: ${String(reply)}`);
+      }
     },
   },
 ];
