@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 BIN := node_modules/.bin
 
-.PHONY: help demo test mutants mutants-ts check torture interop bench bench-quick build clean redis
+.PHONY: help demo test mutants mutants-ts check torture outage interop bench bench-quick build clean redis
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ check: node_modules redis ## What CI runs: types, then the tests
 
 torture: node_modules redis ## Let everything fail under load, and check every promise (SECONDS=60 SEED=7 SEEDS=1 NEMESIS=kill,stall)
 	@SECONDS=$(SECONDS) SEED=$(SEED) SEEDS=$(SEEDS) NEMESIS=$(NEMESIS) $(BIN)/ts-node test/torture/main.ts
+
+outage: node_modules redis ## Stop Redis under load for SECONDS=60, and see how everything comes back
+	@SECONDS=$(SECONDS) $(BIN)/ts-node test/torture/outage.ts
 
 interop: node_modules redis ## Let the clients in all languages pass the conformance vectors, and work together (a minute)
 	@$(BIN)/ts-node test/interop/main.ts
