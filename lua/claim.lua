@@ -95,8 +95,7 @@ for i = 1, math.min(#plans, 100) do
   moves[#moves + 1] = {user, id, length and payload, type(length) == 'number'}
 end
 if #moves > 0 then
-  redis.call('HLEN', claims) -- foreign types fail here, before the first write
-  redis.call('ZCARD', active)
+  redis.call('ZCARD', active) -- a foreign type fails here, before the first write
   redis.call('HDEL', claims, '') -- first, for the same reason as above
 end
 for i, move in ipairs(moves) do
@@ -163,11 +162,11 @@ if #gone > 1 or #scores > 1 or #lifted > 0 or more and not awake then
 end
 reply[2] = more and 1 or 0
 if out then
-  reply[1] = math.max(1, math.ceil(full_at - (burst - 1) * 1000 / per_second - now))
+  reply[1] = math.ceil(full_at - (burst - 1) * 1000 / per_second - now)
 elseif not more and #grant <= limit then
   local due = tonumber(redis.call('ZRANGE', active, 0, 0, 'WITHSCORES')[2]) or math.huge
   local planned = rare and tonumber(redis.call('ZRANGE', scheduled, 0, 0, 'WITHSCORES')[2]) or math.huge
   due = math.min(due, planned)
-  reply[1] = due < math.huge and math.max(1, math.ceil(due - now)) or -1
+  reply[1] = due < math.huge and math.ceil(due - now) or -1 -- who is due by now was seen above
 end
 return reply

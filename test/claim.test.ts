@@ -1,16 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  ack, type Case, changesNothing, claim, crowd, does, dump, fence, from0, from1, FUTURE, given, held, kept, key, laws, LEASE,
-  PAST, PAYLOADS, refuses, type Reply, run, send, serve, type State, time, USERS, waiting, whenFull,
+  ack, type Case, changesNothing, claim, crowd, does, dump, fence, from0, from1, FUTURE, given, grant, granted, held,
+  isAbout, kept, key, laws, LEASE, PAST, PAYLOADS, refuses, type Reply, run, send, serve, type State, time, waiting, withRights,
+  whenFull,
 } from './scripts';
 
 serve();
-
-/** What claim replies about a message. */
-const grant = (user: string, n: number, payload: string, attempts = 1, since = -1): Reply => [user, fence(n), attempts, since, payload];
-/** The keys that remember d1's last grant: its last fence and its users. */
-const granted = (n: number, users: readonly string[]): State => ({ fence: fence(n), 'owner:d1': kept([fence(n), ...users], LEASE) });
 
 const caseOf = (user: string): Case => ({
   before: { [`queue:${user}`]: ['a', 'b'], active: { [user]: PAST, n: Infinity }, fence: fence(0) },
@@ -138,6 +134,15 @@ test('claim removes users whose queue has gone or is of a foreign type, with the
   },
 }));
 
+test('claim that Redis does not let read a queue says so, and changes nothing', async () => {
+  const state = { 'queue:u': ['a'], active: { u: PAST } };
+  await given(state);
+  const rights = ['~bot:dispatcher:*', '~bot:queue:', '~bot:scheduled:'];
+  const why = await withRights(rights, () => run(claim('d1')).catch(({ message }: Error) => message));
+  assert.match(why as string, /NOPERM|can't access/);
+  assert.equal(await dump(), state);
+});
+
 test('claim that only finds users who have gone leaves nothing', () => does({
   before: { active: { u: 1000, v: 2000 }, claims: { u: held('d1', 1) } }, call: claim('d1'), reply: [-1, 0], after: {},
 }));
@@ -224,6 +229,11 @@ test('claim gives again what was not received: the same fences and attempts, lea
 test('claim gives again only what has a fence above `after`', () => (
   does({ before: unseen, call: claim('d1', { after: fence(2) }), reply: [0, 0, w], after: seen({ w: 'now+30000' }) })
 ));
+
+test('claim gives each message again once, also that of a user who is called like a fence', async () => {
+  await given({ [`queue:${fence(1)}`]: ['a'], active: { [fence(1)]: PAST }, fence: fence(0) });
+  for (const wait of [LEASE, 0]) assert.equal(await run(claim('d1')), [wait, 0, grant(fence(1), 1, 'a')]);
+});
 
 test('claim gives again what has been paused since, for it is held', () => {
   const paused = { '': 'all', u: 'why' };
@@ -324,199 +334,9 @@ test('claim removes the last pause when nobody is due', () => (
   does({ before: { paused: { '': 'now why' } }, call: claim('d1', { limit: 0 }), reply: [0, 0], after: {} })
 ));
 
-/** A reply without messages that says how long to wait. */
-function isAbout(reply: Reply, wait: number): boolean {
-  const [waitMs, more, ...messages] = reply as [number, number, ...Reply[]];
-  return more === 0 && messages.length === 0 && waitMs <= wait && waitMs > wait - 10_000;
-}
-
-/** Scheduled messages of one user. */
-const plan = (user: string, due: Record<string, number | string>): State => ({
-  scheduled: Object.fromEntries(Object.entries(due).map(([id, at]) => [`${id} ${user}`, at])),
-  [`scheduled:${user}`]: Object.fromEntries(Object.keys(due).map((id) => [id, `payload ${id}`])),
-});
-
-for (const user of USERS) {
-  test(`claim moves what is due of the user ${JSON.stringify(user.slice(0, 20))}, in order of time, and gives the first`, () => does({
-    before: { ...plan(user, { 'a.b:c-d_E': 2000, i: 1000, j: FUTURE }), fence: fence(0) },
-    call: claim('d1'),
-    reply: [LEASE, 0, grant(user, 1, 'payload i')],
-    after: {
-      scheduled: { [`j ${user}`]: FUTURE }, [`scheduled:${user}`]: { j: 'payload j' }, [`queue:${user}`]: ['payload i', 'payload a.b:c-d_E'],
-      active: { [user]: 'now+30000' }, claims: { [user]: held('d1', 1) }, ...granted(1, [user]),
-    },
-  }));
-}
-
-for (const full of [false, true]) {
-  test(`claim moves behind what waits, and changes neither lease nor record${full ? ', also when memory is full' : ''}`, async () => {
-    const rest = { active: { u: `now+${LEASE}` }, claims: { u: held('d2', 1) } };
-    await given({ 'queue:u': ['a'], ...plan('u', { i: PAST }), ...rest });
-    const call = (): Promise<Reply> => run(claim('d1', { limit: 0 }));
-    assert.equal(await (full ? whenFull(call) : call()), [0, 0]);
-    assert.equal(await dump(), { 'queue:u': ['a', 'payload i'], ...rest });
-  });
-}
-
-test('claim moves payloads byte for byte', async () => {
-  const ids = PAYLOADS.map((_, i) => `i${i}`);
-  await given({
-    scheduled: Object.fromEntries(ids.map((id, i) => [`${id} u`, i])),
-    'scheduled:u': Object.fromEntries(ids.map((id, i) => [id, PAYLOADS[i]!])), active: { u: FUTURE },
-  });
-  assert.equal(await run(claim('d1', { limit: 0 })), [0, 0]);
-  assert.equal(await dump(), { 'queue:u': [...PAYLOADS], active: { u: FUTURE } });
-});
-
-test('claim moves 100 at most, and leaves the rest to the next, which it wakes', async () => {
-  const due = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`i${i}`, 1000 + i]));
-  await given({ ...plan('u', due), active: { u: FUTURE } });
-  assert.equal(await run(claim('d1', { limit: 0 })), [0, 1]);
-  assert.equal(await dump(), {
-    ...plan('u', { i100: 1100 }), 'queue:u': Array.from({ length: 100 }, (_, i) => `payload i${i}`), active: { u: FUTURE }, wake: ['1'],
-  });
-});
-
-for (const [bytes, moved] of [[0, 1], [17, 1], [18, 2], [26, 2], [27, 3]] as const) {
-  test(`claim moves about ${bytes} bytes: ${moved} of 3 messages of 9`, async () => {
-    await given({ ...plan('u', { i: 1, j: 2, k: 3 }), active: { u: FUTURE } });
-    assert.equal(await run(claim('d1', { limit: 0, bytes })), [0, moved < 3 ? 1 : 0]);
-    assert.is(((await dump())['queue:u'] as string[]).length, moved);
-  });
-}
-
-test('claim puts off by a minute what would go to a foreign type, and holds up nobody else', () => does({
-  before: {
-    'queue:u': 'foreign', scheduled: { 'i u': 1000, 'i v': 2000 }, 'scheduled:u': { i: 'a' }, 'scheduled:v': { i: 'b' }, fence: fence(0),
-  },
-  call: claim('d1'),
-  reply: [LEASE, 0, grant('v', 1, 'b')],
-  after: {
-    'queue:u': 'foreign', scheduled: { 'i u': 'now+60000' }, 'scheduled:u': { i: 'a' }, 'queue:v': ['b'], active: { v: 'now+30000' },
-    claims: { v: held('d1', 1) }, ...granted(1, ['v']),
-  },
-}));
-
-test('claim removes what is scheduled without a payload', () => does({
-  before: {
-    scheduled: { 'i u': 1, 'i v': 2, malformed: 3, 'i w': 4, ' x': 5 }, 'scheduled:v': { j: 'other' }, 'scheduled:w': 'foreign',
-  },
-  call: claim('d1'), reply: [-1, 0], after: { 'scheduled:v': { j: 'other' }, 'scheduled:w': 'foreign' },
-}));
-
-test('claim moves into the queue of a paused user, and takes nothing of it', () => does({
-  before: { ...plan('u', { i: PAST }), paused: { u: '- why' } },
-  call: claim('d1'), reply: [-1, 0], after: { 'queue:u': ['payload i'], active: { u: Infinity }, paused: { u: '- why' } },
-}));
-
-test('claim says when the next scheduled message is due, if that is before any user', async () => {
-  for (const active of [{}, { active: { n: FUTURE } }, { active: { n: Infinity } }] as State[]) {
-    await given({ ...plan('u', { i: `now+${LEASE}` }), ...active });
-    assert.ok(isAbout(await run(claim('d1')), LEASE));
-  }
-  await given({ ...plan('u', { i: FUTURE }), active: { n: `now+${LEASE}` } });
-  assert.ok(isAbout(await run(claim('d1')), LEASE));
-});
-
 test('claim that gives again what was not received moves nothing, and takes no token', () => {
-  const rest = { ...plan('x', { i: PAST }), rate: '0.1 1 now+10000.000' };
+  const rest = { scheduled: { 'i x': PAST }, 'scheduled:x': { i: 'b' }, rate: '0.1 1 now+10000.000' };
   return does({ before: { ...unseen, ...rest }, call: claim('d1'), reply: [0, 0, u, v, w], after: seen(anew, rest) });
 });
-
-test('claim by 50 owners at once moves each message once, and gives it to one', async () => {
-  await given(plan('u', Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`i${10 + i}`, i]))));
-  const replies = (await crowd((i) => claim(`d${i}`))) as Reply[][];
-  assert.is(replies.flatMap((reply) => reply.slice(2)).length, 1);
-  const { 'queue:u': queue, scheduled, 'scheduled:u': schedule } = await dump();
-  assert.equal([queue, scheduled, schedule], [Array.from({ length: 30 }, (_, i) => `payload i${10 + i}`), undefined, undefined]);
-});
-
-for (const name of ['active', 'claims', 'fence', 'wake', 'owner:d1', 'rate', 'paused']) {
-  test(`claim that would move a message writes nothing when a foreign type is under ${name}`, () => {
-    const foreign = /^(fence|owner|rate)/.test(name) ? ['foreign'] : 'foreign';
-    return refuses({ ...plan('u', { i: PAST }), [name]: foreign }, claim('d1'), /WRONGTYPE/);
-  });
-}
-
-/** u, v and w are due, in this order. */
-const three: State = { 'queue:u': ['a'], 'queue:v': ['b'], 'queue:w': ['c'], active: { u: 1000, v: 2000, w: 3000 }, fence: fence(0) };
-const lists3 = { 'queue:u': ['a'], 'queue:v': ['b'], 'queue:w': ['c'] };
-
-for (const [rate, tokens, after] of [
-  ['0.1 2 1000.000', 2, '0.1 2 now+20000.000'], ['0.1 3 now+20000.000', 1, '0.1 3 now+30000.000'], ['0.1 1 1000.000', 1, '0.1 1 now+10000.000'],
-] as const) {
-  test(`claim takes a token for each message, at most those of the bucket ${rate}, and wakes nobody for the rest`, async () => {
-    await given({ ...three, rate });
-    const [waitMs, more, ...messages] = (await run(claim('d1'))) as [number, number, ...Reply[]];
-    assert.equal(messages, [grant('u', 1, 'a'), grant('v', 2, 'b')].slice(0, tokens));
-    assert.is(more, 0);
-    assert.ok(waitMs > 0 && waitMs <= 10_000, `${waitMs}`);
-    assert.equal(await dump(), {
-      ...lists3, active: { u: 'now+30000', v: tokens > 1 ? 'now+30000' : 2000, w: 3000 },
-      claims: { u: held('d1', 1), ...(tokens > 1 && { v: held('d1', 2) }) }, ...granted(tokens, ['u', 'v'].slice(0, tokens)), rate: after,
-    });
-  });
-}
-
-for (const limit of [0, 1, 250]) {
-  test(`claim of ${limit} without a token changes nothing, and says when there is one`, async () => {
-    const state = { ...three, rate: '0.1 2 now+30000.000' };
-    await given(state);
-    assert.ok(isAbout(await run(claim('d1', { limit })), 20_000));
-    assert.equal(await dump(), state);
-  });
-}
-
-test('claim that is stopped by its own limit, or by bytes, with tokens left says that others are due', async () => {
-  for (const how of [{ limit: 1 }, { bytes: 1 }]) {
-    await given({ ...three, rate: '0.1 2 1000.000' });
-    assert.equal(await run(claim('d1', how)), [0, 1, grant('u', 1, 'a')]);
-    assert.equal((await dump())['wake'], ['1']);
-  }
-});
-
-test('claim that takes the last token of all that are due waits for what is due next, not for a token', () => does({
-  before: { ...three, rate: '0.1 3 1000.000' },
-  call: claim('d1'),
-  reply: [LEASE, 0, grant('u', 1, 'a'), grant('v', 2, 'b'), grant('w', 3, 'c')],
-  after: {
-    ...lists3, active: { u: 'now+30000', v: 'now+30000', w: 'now+30000' },
-    claims: { u: held('d1', 1), v: held('d1', 2), w: held('d1', 3) }, ...granted(3, ['u', 'v', 'w']), rate: '0.1 3 now+30000.000',
-  },
-}));
-
-test('claim without a token still passes by paused users and removes those that have gone, before the first that it would give', () => does({
-  before: { 'queue:v': ['b'], active: { u: 1000, v: 2000, w: 3000 }, paused: { v: '- why' }, rate: '0.1 1 9000000000000.000' },
-  call: claim('d1'), reply: [-1, 0],
-  after: { 'queue:v': ['b'], active: { v: Infinity }, paused: { v: '- why' }, rate: '0.1 1 9000000000000.000' },
-}));
-
-test('claim forgives what rounding takes: of a bucket of 15, of 15 a second, 15 calls get one message each', async () => {
-  const users = Array.from({ length: 15 }, (_, i) => `u${10 + i}`);
-  await given({
-    ...Object.fromEntries(users.map((user) => [`queue:${user}`, ['a']])), active: Object.fromEntries(users.map((user) => [user, PAST])),
-    rate: '15 15 1000.000',
-  });
-  const replies = (await Promise.all(users.map((user) => run(claim(`d-${user}`, { limit: 1 }))))) as Reply[][];
-  assert.equal(replies.map((reply) => reply.length), Array<number>(15).fill(3));
-});
-
-test('claim by 50 owners at once takes no more than the bucket has', async () => {
-  const users = Array.from({ length: 50 }, (_, i) => `u${i}`);
-  await given({
-    ...Object.fromEntries(users.map((user) => [`queue:${user}`, [user]])), active: Object.fromEntries(users.map((user) => [user, PAST])),
-    rate: '0.1 7 1000.000',
-  });
-  const grants = ((await crowd((i) => claim(`d${i}`, { limit: 3 }))) as Reply[][]).flatMap((reply) => reply.slice(2));
-  assert.is(grants.length, 7);
-  assert.is((await dump())['rate'], '0.1 7 now+70000.000');
-});
-
-test('claim takes what is no limit for none', () => does({
-  before: { 'queue:u': ['a'], active: { u: PAST }, fence: fence(0), rate: 'foreign' },
-  call: claim('d1'),
-  reply: [LEASE, 0, grant('u', 1, 'a')],
-  after: { 'queue:u': ['a'], active: { u: 'now+30000' }, claims: { u: held('d1', 1) }, rate: 'foreign', ...granted(1, ['u']) },
-}));
 
 test.run();

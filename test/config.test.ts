@@ -39,7 +39,7 @@ for (const url of ['rediss://user:pass@host:6380/2', 'redis://:p%40ss@[::1]:1/',
 }
 
 const SECRET = 'hunter2';
-for (const url of [SECRET, `http://u:${SECRET}@h`, `redis://u:${SECRET}@h:x`, `redis://u:${SECRET}@h/name`, 'redis://', `redis://h/0?password=${SECRET}`, '/run/redis.sock?db=1']) {
+for (const url of [SECRET, `x-redis://u:${SECRET}@h`, `http://u:${SECRET}@h`, `redis://u:${SECRET}@h:x`, `redis://u:${SECRET}@h/name`, 'redis://', `redis://h/0?password=${SECRET}`, '/run/redis.sock?db=1']) {
   test(`the address ${url} is refused by the variable's name, without its value`, () => {
     try {
       configFromEnv({ MESSAGE_QUEUE_REDIS_URL: url });
@@ -58,6 +58,16 @@ for (const name of ['MESSAGE_QUEUE_MAX_RETRIES', 'MESSAGE_QUEUE_LOCK_TIMEOUT', '
       assert.throws(() => configFromEnv({ [name]: value }), new RegExp(`^${name}: expected a number of`));
     });
   }
+}
+
+for (const [name, least, most, above] of [
+  ['MESSAGE_QUEUE_MAX_RETRIES', '0', '1000', '1001'], ['MESSAGE_QUEUE_LOCK_TIMEOUT', '0.1', '86400', '86400.1'],
+  ['MESSAGE_QUEUE_DISPATCHER_INTERVAL', '0.001', '60', '60.001'],
+] as const) {
+  test(`${name} is from ${least} to ${most}, both ends included`, () => {
+    for (const value of [least, most]) configFromEnv({ [name]: value });
+    assert.throws(() => configFromEnv({ [name]: above }), `from ${least} to ${most}`);
+  });
 }
 
 test('a lock or an interval of nothing, and a part of a retry, are refused', () => {

@@ -23,6 +23,7 @@ test('one shard has the prefix as it is, so that a queue is queue:<user>', () =>
   assert.is(keys!.queue('42'), 'queue:42');
   assert.is(String(keys!.dlq('42')), 'dlq:42');
   assert.is(keys!.version, '1 1');
+  assert.is(keys!.superseded, 'dispatcher:superseded');
   assert.is(others.length, 0);
   assert.is(shardKeys('bot:', 1, false)[0]!.queue('42'), 'bot:queue:42');
 });

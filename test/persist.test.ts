@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, UnavailableError } from '../src';
@@ -31,6 +33,19 @@ test('a call is made until it is answered, and each failure is reported', async 
   const answer = await untilAnswered(desk, () => (++calls < 3 ? Promise.reject(new Error('gone')) : Promise.resolve('done')));
   assert.equal([answer, calls], ['done', 3]);
   assert.equal(desk.reported.map((error) => error instanceof UnavailableError), [true, true]);
+});
+
+test('the pauses grow from call to call', async () => {
+  let calls = 0;
+  const start = performance.now();
+  await untilAnswered(new Desk(), () => (++calls < 5 ? Promise.reject(new Error('gone')) : Promise.resolve()));
+  assert.ok(performance.now() - start >= 25 + 50 + 100 + 200 - 5, 'four pauses of which each is twice the one before'); // timers round down
+});
+
+test('a call that is repeated for ever keeps no process alive', () => {
+  const script = `require('./src/persist').untilAnswered({ closed: false, report() {} }, () => Promise.reject(new Error('gone')));`;
+  const { status } = spawnSync(process.execPath, ['-r', 'ts-node/register/transpile-only', '-e', script], { cwd: join(__dirname, '..'), timeout: 30_000 });
+  assert.is(status, 0);
 });
 
 test('nothing is called for a host that is closed, and nothing again for one that closes meanwhile', async () => {

@@ -48,6 +48,18 @@ export const letter = (payload: string, attempts = 1, at = '1000', reason = '"wh
   `{"reason":${reason},"attempts":${attempts},"at":${at}}\n${payload}`
 );
 
+/** What claim replies about a message. */
+export const grant = (user: string, n: number, payload: string, attempts = 1, since = -1): Reply => (
+  [user, fence(n), attempts, since, payload]
+);
+/** The keys that remember d1's last grant: its last fence and its users. */
+export const granted = (n: number, users: readonly string[]): State => ({ fence: fence(n), 'owner:d1': kept([fence(n), ...users], LEASE) });
+/** Whether claim gave nothing, and said how long to wait. */
+export function isAbout(reply: Reply, wait: number): boolean {
+  const [waitMs, more, ...messages] = reply as [number, number, ...Reply[]];
+  return more === 0 && messages.length === 0 && waitMs <= wait && waitMs > wait - STEP;
+}
+
 const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
 export const USERS: readonly string[] = [
   '-1001234567890', '9223372036854775807', 'a:b', '*', '{x}', '}{', '|||', utf8('🙂'), '__proto__', '\x75\xff\x00\x80', 'a\r\nb',
@@ -149,6 +161,17 @@ export function serve(): void {
 function plain(reply: unknown): Reply {
   if (Buffer.isBuffer(reply)) return reply.toString('latin1');
   return Array.isArray(reply) ? reply.map(plain) : (reply as number | null);
+}
+
+/** What `act` does as a Redis user of these rights: `~` for keys, `-` for commands that it lacks. */
+export async function withRights<T>(rules: readonly string[], act: () => Promise<T>): Promise<T> {
+  await send(['ACL', 'SETUSER', 'weak', 'reset', 'on', 'nopass', '+@all', ...rules]);
+  await send(['AUTH', 'weak', '']);
+  try {
+    return await act();
+  } finally {
+    await send(['AUTH', 'default', '']);
+  }
 }
 
 /** Any command, byte for byte. Keys are as they are. */

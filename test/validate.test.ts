@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InvalidInputError } from '../src';
 import {
-  checkFunction, checkId, checkInteger, checkMs, checkName, checkNumber, checkOneOf, checkPayload, checkPrefix, fail, kindOf,
+  checkFunction, checkId, checkInteger, checkMs, checkName, checkNumber, checkObject, checkOneOf, checkPayload, checkPrefix, fail, kindOf,
 } from '../src/validate';
 
 /** What a refusal says. */
@@ -79,6 +79,14 @@ test('a time is rounded up to whole ms, and the scripts take it', () => {
   assert.is(refusal(() => checkMs('ms', -1)), 'ms: expected a number from 0 to 999999999999, got a number');
   assert.is(refusal(() => checkMs('ms', 0.5, 1)), 'ms: expected a number from 1 to 999999999999, got a number');
   assert.is(refusal(() => checkMs('ms', 1e12)), 'ms: expected a number from 0 to 999999999999, got a number');
+});
+
+test('an object is taken as it is, and null is none', () => {
+  const options = {};
+  assert.is(checkObject('options', options), options);
+  for (const [value, kind] of [[null, 'null'], [undefined, 'undefined'], [7, 'a number'], [() => 1, 'a function']] as const) {
+    assert.is(refusal(() => checkObject('options', value)), `options: expected an object, got ${kind}`);
+  }
 });
 
 test('a function, and one of several words, are taken as they are', () => {

@@ -16,6 +16,12 @@ interface Found {
   readonly record: string | undefined;
 }
 
+interface UserChange {
+  readonly user: string;
+  readonly was: Found;
+  readonly is: Found;
+}
+
 function found({ keys }: Snapshot, user: string): Found {
   const [queue, letters] = [keys[`queue:${user}`], keys[`dlq:${user}`]];
   const score = fields(keys['dispatcher:active'])[user];
@@ -58,13 +64,13 @@ export class Laws {
       law(isDeepStrictEqual(before.keys, after.keys), 'a repeated call changes nothing');
     }
     law([after.keys['dispatcher:wake'] ?? []].flat().length <= 1, 'there is at most one wake-up');
-    const users = USERS.map((user) => ({ user, was: found(before, user), is: found(after, user) }));
+    const users = USERS.map((user): UserChange => ({ user, was: found(before, user), is: found(after, user) }));
     for (const { user, was, is } of users) this.#checkUser(change, user, was, is);
     const grants = grantsOf(call, reply).map((grant) => ({ grant, ...users.find(({ user }) => user === grant[0])! }));
     const fresh = grants.filter(({ grant, was }) => !was.record?.startsWith(`${grant[1]} ${(call as Claim).owner} `));
     for (const { grant, is } of grants) law(grant[4] === is.queue[0], 'the head is given');
     for (const { grant, was } of fresh) this.#checkGrant(grant, was, after.now);
-    checkFairness(fresh.map(({ user, was }) => ({ user, due: was.score ?? after.now })), users);
+    checkFairness(fresh, users);
   }
 
   #checkUser(change: Change, user: string, was: Found, is: Found): void {
@@ -120,13 +126,11 @@ export class Laws {
 }
 
 /** Users are given in the order in which they became due, and nobody who was due earlier is left out. */
-function checkFairness(
-  given: readonly { readonly user: string; readonly due: number }[],
-  users: readonly { readonly user: string; readonly was: Found; readonly is: Found }[],
-): void {
-  for (const [i, { due }] of given.entries()) law(i === 0 || given[i - 1]!.due <= due, 'users are given in the order of their dues');
-  const last = given.at(-1)?.due ?? -Infinity;
-  const passedOver = ({ user, was, is }: (typeof users)[number]): boolean => (
+function checkFairness(given: readonly UserChange[], users: readonly UserChange[]): void {
+  const dues = given.flatMap(({ was }) => was.score ?? []); // a message that was scheduled makes its user due within the call
+  law(dues.every((due, i) => i === 0 || dues[i - 1]! <= due), 'users are given in the order of their dues');
+  const last = dues.at(-1) ?? -Infinity;
+  const passedOver = ({ user, was, is }: UserChange): boolean => (
     was.score !== undefined && was.score < last && was.score === is.score && given.every((one) => one.user !== user)
   );
   law(!users.some(passedOver), 'nobody who was due earlier is passed over');

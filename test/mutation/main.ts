@@ -25,9 +25,11 @@ interface Equivalents {
 
 const EQUIVALENT = JSON.parse(readFileSync(join(__dirname, 'equivalent.json'), 'utf8')) as readonly Equivalents[];
 
+const TESTS = readdirSync(join(__dirname, '..')).filter((file) => file.endsWith('.test.ts')).map((file) => file.slice(0, -8)).sort();
+
 /** What a script's mutants meet: its own tests, the vectors, the access rights, and random calls beside a model. */
 const testsOf = (script: string): TestFile[] => [
-  { name: script }, { name: 'vectors' }, { name: 'acl' }, { name: 'model', env: { SEED: '1', SEEDS: '4', STEPS: '1500' } },
+  ...TESTS.filter((name) => name === script || name.startsWith(`${script}-`)).map((name) => ({ name })), { name: 'vectors' }, { name: 'acl' }, { name: 'model', env: { SEED: '1', SEEDS: '4', STEPS: '1500' } },
 ];
 
 /** Replies those that survive. */

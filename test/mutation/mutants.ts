@@ -69,7 +69,7 @@ export function mutantsOf(source: string): Mutant[] {
         return;
       }
       case 'NumericLiteral':
-        add('off by one', node, String(node.value + 1));
+        if (node.value + 1 > node.value) add('off by one', node, String(node.value + 1)); // 1e16 has no neighbour above
         return add('off by one', node, node.value > 0 ? String(node.value - 1) : '(-1)');
       case 'BooleanLiteral':
         return add('constant', node, String(!node.value));
