@@ -91,7 +91,7 @@ class Pass {
     const retry = (some: readonly Held[]) => commands.retry(OWNER, 'continue', some.map((one) => ({ ...one, max: 9, delayMs: 0, reason: '' })));
     await this.#phase('retry', length, () => this.#each(held, retry, 'lost'));
     await claim();
-    const ack = (some: readonly Held[]) => commands.ack(OWNER, some);
+    const ack = (some: readonly Held[]) => commands.ack(OWNER, some.map((one) => ({ ...one, gapMs: 0 })));
     await this.#phase('ack, more wait', length, () => this.#each(held, ack, false));
     await claim();
     await this.#phase('ack, the last one', length, () => this.#each(held, ack, false));

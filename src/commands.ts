@@ -35,6 +35,11 @@ export interface Claims {
   readonly claims: readonly Claim[];
 }
 
+export interface Ack extends Held {
+  /** ms from now until its user may be claimed again. */
+  readonly gapMs: number;
+}
+
 export interface Retry extends Held {
   /** Claims that a message may have; 0: reject it now. */
   readonly max: number;
@@ -103,11 +108,11 @@ export class Commands {
     };
   }
 
-  async ack(owner: string, messages: readonly Held[]): Promise<boolean[]> {
+  async ack(owner: string, messages: readonly Ack[]): Promise<boolean[]> {
     const { active, claims } = this.keys;
     const queues = messages.map(({ user }) => this.keys.queue(user));
     const args: Arg[] = [owner];
-    for (const { user, fence } of messages) args.push(user, fence, 0);
+    for (const { user, fence, gapMs } of messages) args.push(user, fence, gapMs);
     return flags(await this.#run('ack', [active, claims, ...queues], args));
   }
 

@@ -64,6 +64,15 @@ export interface MessageDispatcherOptions<M = ChatMessage> {
   readonly backoff?: (attempt: number) => number;
   /** ms between the settling of a message and the next one of the same run. @default typingDelay of its text; 0 without */
   readonly delay?: (message: M) => number;
+  /**
+   * The least time between the settling of a user's message and the next claim of that user, whether messages wait or come
+   * later: ms from the ack, in Redis, for all dispatchers. Asked once a message is handled. A message that is tried again,
+   * given back or dead-lettered leaves no gap of its own: `backoff` and `RetryLater` say how long it waits, and behind a dead
+   * letter the next one is due at once. A pace runs at the same time: the longer of both counts. 1 s where it fails.
+   *
+   * @default none
+   */
+  readonly gap?: (message: M) => number;
   /** Told when a wait of more than 700 ms begins, to show that the bot is typing. */
   readonly onTyping?: (message: M, ms: number, context: { readonly userId: string }) => unknown;
   /** Reads a payload. What it throws on goes to the dead letters, bytes intact. @default JSON in UTF-8 */
@@ -88,6 +97,7 @@ export function checkOptions<M>(options: MessageDispatcherOptions<M>) {
       const text = textOf(message);
       return text === undefined ? 0 : typingDelay(text);
     })),
+    gap: given.gap === undefined ? undefined : checkFunction('gap', given.gap),
     onTyping: checkFunction('onTyping', given.onTyping ?? (() => undefined)),
     decode: checkFunction('decode', given.decode ?? (decodeJson as (payload: Buffer) => M)),
   });

@@ -56,7 +56,7 @@ export class RedisReplyError extends InturnError {
 export class LockLostError extends InturnError { readonly code = 'LOCK_LOST'; }
 /** The reason of a handler's `AbortSignal`: the dispatcher stops and the grace period is over. */
 export class StoppedError extends InturnError { readonly code = 'STOPPED'; }
-/** A function that the caller passed in (`delay`, `backoff`, `onTyping`) threw or returned no number of ms. */
+/** A function that the caller passed in (`delay`, `backoff`, `gap`, `onTyping`) threw or returned no number of ms. */
 export class HookError extends InturnError { readonly code = 'HOOK_FAILED'; }
 
 const REPLIES: Readonly<Record<string, (() => InturnError) | undefined>> = {

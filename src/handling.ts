@@ -105,7 +105,7 @@ export class Handling<M> {
     if (!message.lost && !this.desk.stopping) outcome = await this.#handle(message, body);
     this.running.delete(message.key);
     lane.leases.delete(message);
-    if (outcome) this.#settle(lane, message, outcome);
+    if (outcome) this.#settle(lane, message, body, outcome);
     else this.#release(lane, message, 0, 'stopped');
   }
 
@@ -119,13 +119,10 @@ export class Handling<M> {
     }
   }
 
-  #settle(lane: Lane, message: HeldMessage, outcome: Outcome): void {
+  #settle(lane: Lane, message: HeldMessage, body: M, outcome: Outcome): void {
     switch (outcome.kind) {
       case 'done':
-        lane.settlements.ack.add(message, message, (held) => {
-          if (held || !this.#gone(message)) this.desk.tell('completed', eventOf(message));
-        });
-        return this.desk.settled(lane);
+        return this.#ack(lane, message, body);
       case 'later':
         return this.#release(lane, message, outcome.ms, 'later', true);
       case 'stopped':
@@ -135,6 +132,15 @@ export class Handling<M> {
       case 'failed':
         return this.#retry(lane, message, this.desk.options.maxRetries + 1, outcome.reason, outcome.error);
     }
+  }
+
+  #ack(lane: Lane, message: HeldMessage, body: M): void {
+    const { gap } = this.desk.options;
+    if (gap) message.gapMs = this.#ms('gap', () => gap(body));
+    lane.settlements.ack.add(message, message, (held) => {
+      if (held || !this.#gone(message)) this.desk.tell('completed', eventOf(message));
+    });
+    this.desk.settled(lane);
   }
 
   #release(lane: Lane, message: HeldMessage, delayMs: number, why: Released, paced = false): void {
@@ -170,8 +176,8 @@ export class Handling<M> {
     return message.lost;
   }
 
-  /** A number of ms that the caller's function gives; 1 s where it fails. */
-  #ms(name: 'delay' | 'backoff', call: () => number): number {
+  /** A number of ms that the caller's function gives; where it fails, 1 s, and no delay. */
+  #ms(name: 'delay' | 'backoff' | 'gap', call: () => number): number {
     let cause: unknown;
     try {
       const ms = call();

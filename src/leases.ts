@@ -1,4 +1,4 @@
-import { type Claim, type Commands, type Held, MAX_ITEMS } from './commands';
+import { type Ack, type Claim, type Commands, MAX_ITEMS } from './commands';
 import { fromRedis, type InturnError, LockLostError } from './errors';
 import type { Bytes } from './keys';
 import { type Host, untilAnswered } from './persist';
@@ -12,7 +12,7 @@ export function leaseEnd(sent: number, leaseMs: number): number {
 }
 
 /** A message that this dispatcher holds, from its claim until it is settled or its handler has ended. */
-export class HeldMessage implements Held {
+export class HeldMessage implements Ack {
   readonly user: Bytes;
   readonly fence: string;
   /** The user as text; bytes that are no UTF-8 have U+FFFD in it. */
@@ -20,6 +20,7 @@ export class HeldMessage implements Held {
   /** The user as a key of a Map. */
   readonly key: string;
   readonly attempt: number;
+  gapMs = 0;
   /** Somebody else may hold it by now. */
   lost = false;
   /** Fires when the lease ends. Armed only for what is held for long. */

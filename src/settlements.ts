@@ -1,4 +1,4 @@
-import { type Commands, type Held, MAX_ITEMS, type Release, type Retry, type RetryOutcome } from './commands';
+import { type Ack, type Commands, MAX_ITEMS, type Release, type Retry, type RetryOutcome } from './commands';
 import { type Host, untilAnswered } from './persist';
 
 interface Entry<Item, Reply> {
@@ -43,7 +43,7 @@ class Batch<Item, Reply> {
 
 /** What becomes of the held messages of one shard. */
 export class Settlements {
-  readonly ack: Batch<Held, boolean>;
+  readonly ack: Batch<Ack, boolean>;
   readonly retry: Batch<Retry, RetryOutcome>;
   readonly release: Batch<Release, boolean>;
 

@@ -129,7 +129,7 @@ async function dispatch(redis: object): Promise<unknown[]> {
   const replies: unknown[] = [];
   for (const call of [
     keep(0), () => client.blpop('dispatcher:wake', 0.05), keep(100), keep(100),
-    () => commands.ack('d1', [of('acked'), of('last')]), () => commands.renew('d1', 30_000, [of('renewed')]),
+    () => commands.ack('d1', [{ ...of('acked'), gapMs: 0 }, { ...of('last'), gapMs: 0 }]), () => commands.renew('d1', 30_000, [of('renewed')]),
     () => commands.release('d1', [{ ...of('later'), delayMs: 0, paced: true }]),
     () => commands.retry('d1', 'continue', [{ ...of('failed'), ...failure, max: 3 }, { ...of('dead'), ...failure, max: 0 }]),
     () => commands.retry('d1', 'park', [{ ...of('parked'), ...failure, max: 0 }]),

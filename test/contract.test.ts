@@ -48,7 +48,7 @@ function parse(script: string): { header: Header; body: string } {
 const ARGUMENTS: Record<string, (i: number, user: Bytes) => Bytes | number> = {
   version: () => '1 1', owner: () => 'd1', after: () => '11', limit: () => 12, lease_ms: () => 13, max_bytes: () => MAX_BYTES,
   n: () => 1, ttl: () => 15, max_length: () => 16, user: (_, user) => user, payload: (i) => `payload ${i}`, fence: (i) => `${20 + i}`,
-  gap_ms: () => 0, max: (i) => 30 + i, delay_ms: (i) => 40 + i, policy: () => 'park', reason: (i) => `reason ${i}`,
+  gap_ms: (i) => 50 + i, max: (i) => 30 + i, delay_ms: (i) => 40 + i, policy: () => 'park', reason: (i) => `reason ${i}`,
   paced: (i) => i % 2, where: () => 'front', id: (i) => `id-${i}`, window_ms: () => 17, at: () => '+18', ms: () => 19,
   per_second: () => 21, burst: () => 22,
 };
@@ -79,7 +79,7 @@ const argsOf = (names: Names, users: readonly Bytes[], { version, superseded } =
 
 const number = { producer: 'm', n: 1, ttlMs: 15 };
 const heldOf = (users: readonly Bytes[]) => users.map((user, i) => ({
-  user: Buffer.from(user as string), fence: `${20 + i}`, max: 30 + i, delayMs: 40 + i, reason: `reason ${i}`, paced: i % 2 === 1,
+  user: Buffer.from(user as string), fence: `${20 + i}`, max: 30 + i, delayMs: 40 + i, reason: `reason ${i}`, paced: i % 2 === 1, gapMs: 50 + i,
 }));
 const newOf = (users: readonly string[]) => users.map((user, i) => ({ user, id: `id-${i}`, payload: `payload ${i}` }));
 const WRAPPERS: Record<ScriptName, (commands: Commands, users: readonly string[]) => Promise<unknown>> = {

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type InturnError, MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager } from '../src';
+import { type InturnError, MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager, Reject, RetryLater } from '../src';
 import { callsOf, dump, PrivateRedis, until } from './redis';
 
 let server: PrivateRedis;
@@ -82,6 +82,109 @@ test('a limit is kept in Redis, and a new one takes its place', async () => {
   assert.match((await redis.get('dispatcher:rate'))!, /^0\.33333333333333 1000000 /);
   await manager.limitRate(-0);
   assert.is(await redis.exists('dispatcher:rate'), 0);
+});
+
+/** The ms that are between the settling of the last message of user a, and its next claim. */
+async function gapOf(settled: number): Promise<number> {
+  return Number(await redis.zscore('dispatcher:active', 'a')) - settled;
+}
+const settledAt = async (): Promise<number> => Number((await redis.hget('dispatcher:claims', 'a'))!.split(' ')[3]);
+/** Moves the end of a gap into the past. */
+const endGap = (): Promise<unknown> => redis.zadd('dispatcher:active', 'XX', 1, 'a');
+
+test('a gap keeps the next message of its user waiting from the ack on, and nobody else', async () => {
+  const seen: string[] = [];
+  const gaps: unknown[] = [];
+  dispatch({
+    handler: (message, { userId }) => seen.push(`${userId}${String(message)}`),
+    gap: (message) => {
+      gaps.push(message);
+      return 3_599_999.5;
+    },
+  });
+  await manager.enqueueMany([1, 2].map((payload) => ({ userId: 'a', payload })));
+  await manager.enqueue('b', 3);
+  await until(() => seen.length === 2);
+  await until(async () => (await redis.llen('queue:a')) === 1);
+  assert.is(await gapOf(await settledAt()), 3_600_000);
+  await claimsGoOn();
+  assert.equal([[...seen].sort(), [...gaps].sort()], [['a1', 'b3'], [1, 3]]);
+  await endGap();
+  await until(() => seen.length === 3);
+  assert.is(seen[2], 'a2');
+});
+
+test('a gap goes on while nothing waits, for what any manager enqueues or schedules meanwhile, and any dispatcher claims', async () => {
+  const seen: unknown[] = [];
+  for (let i = 0; i < 2; i++) dispatch({ handler: (message) => seen.push(message), gap: () => 3_600_000 });
+  await manager.enqueue('a', 1);
+  await until(async () => seen.length === 1 && (await redis.exists('queue:a')) === 0);
+  const before = await gapOf(0);
+  await manager.enqueue('a', 2);
+  await manager.schedule('a', 3, { at: 1 });
+  assert.is(await manager.supersede('a', [4]), 1);
+  await claimsGoOn();
+  assert.equal([seen, await gapOf(0)], [[1], before]);
+  await endGap();
+  await until(() => seen.length === 2);
+});
+
+test('a gap that has passed while nothing waits leaves nothing of its user', async () => {
+  const dispatcher = dispatch({ gap: () => 1 });
+  let completed = 0;
+  dispatcher.on('completed', () => completed++);
+  await manager.enqueue('a', 1);
+  await until(async () => completed === 1 && (await redis.exists('dispatcher:active')) === 0);
+  assert.is(await redis.exists('dispatcher:claims'), 0);
+});
+
+test('a message that is tried again, put off or dead-lettered leaves no gap of its own', async () => {
+  const asked: unknown[] = [];
+  const ended: unknown[] = [];
+  let later = 0;
+  const dispatcher = dispatch({
+    backoff: () => 0,
+    gap: (message) => {
+      asked.push(message);
+      return 3_600_000;
+    },
+    handler: (message, { attempt }) => {
+      if (message === 'reject') throw new Reject('no');
+      if (message === 'retry' && attempt === 1) throw new Error('again');
+      if (message === 'later' && later++ === 0) throw new RetryLater(0);
+    },
+  });
+  for (const event of ['completed', 'retried', 'deadLettered', 'released'] as const) dispatcher.on(event, () => ended.push(event));
+  await manager.enqueueMany(['reject', 'later', 'never'].map((payload) => ({ userId: 'a', payload })));
+  await manager.enqueue('b', 'retry');
+  await until(() => ended.length === 5);
+  await claimsGoOn();
+  assert.equal([...ended].sort(), ['completed', 'completed', 'deadLettered', 'released', 'retried']);
+  assert.equal([...asked].sort(), ['later', 'retry']);
+});
+
+test('a pace and a gap run at the same time: the longer of both counts', async () => {
+  const dispatcher = dispatch({ gap: () => 50, delay: () => 40 });
+  let [completed, paced] = [0, 0];
+  dispatcher.on('completed', () => completed++);
+  dispatcher.on('released', () => paced++);
+  await manager.enqueueMany([1, 2, 3].map((payload) => ({ userId: 'a', payload })));
+  await until(() => completed === 3);
+  assert.is(paced, 0);
+});
+
+test('a gap that is no number of ms is reported, and is 1 s', async () => {
+  const dispatcher = dispatch({
+    gap: () => {
+      throw new Error('broken');
+    },
+  });
+  const errors: string[] = [];
+  dispatcher.on('error', ({ message }) => errors.push(message));
+  await manager.enqueueMany([1, 2].map((payload) => ({ userId: 'a', payload })));
+  await until(async () => (await redis.llen('queue:a')) === 1);
+  assert.is(await gapOf(await settledAt()), 1000);
+  assert.equal(errors, ['gap: expected a number of ms from 0']);
 });
 
 for (const [field, perSecond, options] of [

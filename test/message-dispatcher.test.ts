@@ -441,7 +441,7 @@ test('onTyping that throws or rejects is reported', async () => {
 for (const [field, options] of Object.entries({
   handler: { handler: 5 }, concurrency: { concurrency: 0 }, maxRetries: { maxRetries: -1 }, lockTimeoutMs: { lockTimeoutMs: 'x' },
   intervalMs: { intervalMs: 0.5 }, deadLetterPolicy: { deadLetterPolicy: 'drop' }, backoff: { backoff: 1 }, delay: { delay: {} },
-  onTyping: { onTyping: [] }, decode: { decode: null as unknown }, redis: { redis: 7 }, prefix: { prefix: '}' }, shards: { shards: 1.5 },
+  onTyping: { onTyping: [] }, gap: { gap: 1000 }, decode: { decode: null as unknown }, redis: { redis: 7 }, prefix: { prefix: '}' }, shards: { shards: 1.5 },
 })) {
   test(`the option ${field} of the wrong kind or range is refused by name`, () => {
     const all = { handler: () => undefined, ...options } as unknown as MessageDispatcherOptions;
