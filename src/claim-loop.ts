@@ -34,6 +34,8 @@ export class ClaimLoop {
   /** When the last claim succeeded, by the monotonic clock. */
   answeredAt = -Infinity;
   readonly #blocking: Connection;
+  /** What was superseded while the claim that may have given it was unanswered, by fence. */
+  readonly #superseded = new Set<string>();
   #after = '0';
   #waiting = false;
   #failures = 0;
@@ -44,7 +46,7 @@ export class ClaimLoop {
     readonly commands: Commands,
     source: RedisSource,
     private readonly options: { readonly owner: string; readonly leaseMs: number; readonly intervalMs: number },
-    private readonly take: (claim: Claim, deadline: number) => void,
+    private readonly take: (claim: Claim, deadline: number, superseded: boolean) => void,
   ) {
     this.#blocking = new Connection(source, WAIT_SOCKET_TIMEOUT_MS, (error) => this.host.report(error));
   }
@@ -59,6 +61,11 @@ export class ClaimLoop {
   /** The start, the interval, or the moment at which somebody is due. Without room it passes the wake-up on, and proves health. */
   tick(): void {
     if (!this.claiming && !this.host.stopping) void this.#claim(this.host.room());
+  }
+
+  /** A notice can overtake the answer to the claim. */
+  supersede(fence: string): void {
+    if (this.claiming) this.#superseded.add(fence);
   }
 
   async #claim(limit: number): Promise<void> {
@@ -80,7 +87,9 @@ export class ClaimLoop {
     this.asked += given;
     this.feed(); // Redis works on the next claim while the handlers of this one begin
     this.asked -= given;
-    for (const claim of reply.claims) this.take(claim, leaseEnd(sent, leaseMs));
+    const overtaken = this.#superseded;
+    for (const claim of reply.claims) this.take(claim, leaseEnd(sent, leaseMs), overtaken.size > 0 && overtaken.has(claim.fence));
+    overtaken.clear();
     this.#rest(reply.waitMs);
   }
 

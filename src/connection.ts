@@ -24,6 +24,7 @@ const SETTINGS = Object.freeze({
   enableOfflineQueue: true,
   enableReadyCheck: true,
   enableAutoPipelining: false,
+  autoResubscribe: false, // nobody would learn that it was refused
   commandTimeout: undefined,
   showFriendlyErrorStack: false,
   stringNumbers: false,

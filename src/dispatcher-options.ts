@@ -13,7 +13,11 @@ export interface MessageContext {
   readonly attempt: number;
   /** 16 digits that only grow: with them a side effect can be refused to a holder that has been overtaken. */
   readonly fence: string;
-  /** Fires when the lease is lost (`LockLostError`), or when the dispatcher stops and will not wait (`StoppedError`). */
+  /**
+   * Fires when the lease is lost (`LockLostError`), when the dispatcher stops and will not wait (`StoppedError`), or when the
+   * message was superseded (`SupersededError`): then it is settled, whatever the handler does next. A supersede that was
+   * published while the dispatcher's connection was down is not heard, and the message is handled like any other.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -28,6 +32,8 @@ export interface MessageEvent {
 export interface DispatcherEvents {
   /** Handled, and removed from the queue. */
   completed: [MessageEvent];
+  /** Removed from the queue too: it was superseded, and its handler told so, or not begun. In the place of `completed`. */
+  superseded: [MessageEvent];
   /** The handler failed; the message waits at the head of its queue. `error` is what the handler threw. */
   retried: [MessageEvent & { readonly delayMs: number; readonly error: unknown }];
   /** Moved to the dead letters. `error` is what the handler threw, if it ran. */

@@ -8,7 +8,8 @@
 /** What went wrong, for programs. Each code has a class of its own. */
 export type ErrorCode =
   | 'INVALID_INPUT' | 'QUEUE_FULL' | 'BACKLOG_FULL' | 'UNKNOWN_OUTCOME' | 'UNAVAILABLE' | 'CLOSED' | 'AUTH' | 'FORBIDDEN'
-  | 'READONLY' | 'OUT_OF_MEMORY' | 'REDIS_TOO_OLD' | 'PROTOCOL' | 'WRONG_TYPE' | 'REDIS' | 'LOCK_LOST' | 'STOPPED' | 'HOOK_FAILED';
+  | 'READONLY' | 'OUT_OF_MEMORY' | 'REDIS_TOO_OLD' | 'PROTOCOL' | 'WRONG_TYPE' | 'REDIS' | 'LOCK_LOST' | 'STOPPED' | 'SUPERSEDED'
+  | 'HOOK_FAILED';
 
 /** The base of all of them. */
 export abstract class InturnError extends Error {
@@ -56,6 +57,8 @@ export class RedisReplyError extends InturnError {
 export class LockLostError extends InturnError { readonly code = 'LOCK_LOST'; }
 /** The reason of a handler's `AbortSignal`: the dispatcher stops and the grace period is over. */
 export class StoppedError extends InturnError { readonly code = 'STOPPED'; }
+/** The reason of a handler's `AbortSignal`: what waited for the user was dropped, and this message is settled whatever happens. */
+export class SupersededError extends InturnError { readonly code = 'SUPERSEDED'; }
 /** A function that the caller passed in (`delay`, `backoff`, `gap`, `onTyping`) threw or returned no number of ms. */
 export class HookError extends InturnError { readonly code = 'HOOK_FAILED'; }
 

@@ -1,7 +1,8 @@
 import type { Claim } from './commands';
 import type { checkOptions, DispatcherEvents, MessageContext, MessageEvent } from './dispatcher-options';
-import { HookError, StoppedError } from './errors';
-import { HeldMessage, type Leases } from './leases';
+import { HookError, StoppedError, SupersededError } from './errors';
+import type { Bytes } from './keys';
+import { HeldMessage, keyOf, type Leases } from './leases';
 import { isMs, outcomeOf, type Outcome } from './outcome';
 import type { Host } from './persist';
 import type { Settlements } from './settlements';
@@ -61,8 +62,9 @@ export class Handling<M> {
   constructor(private readonly desk: Desk<M>) {}
 
   /** Decides about a claimed message: give it back, give it up, let it wait, or run its handler. */
-  take(lane: Lane, claim: Claim, deadline: number): void {
+  take(lane: Lane, claim: Claim, deadline: number, superseded = false): void {
     const message = new HeldMessage(claim, deadline);
+    if (superseded) return this.#ack(lane, message, 'superseded');
     const { maxRetries, decode, concurrency } = this.desk.options;
     if (this.desk.stopping) return this.#release(lane, message, 0, 'stopped');
     if (this.running.has(message.key) || this.running.size >= concurrency) return this.#release(lane, message, BUSY_DELAY_MS, 'busy');
@@ -77,6 +79,15 @@ export class Handling<M> {
     const wait = paced ? this.#ms('delay', () => this.desk.options.delay(body)) - claim.sinceMs : 0;
     if (wait > 0) return this.#pace(lane, message, body, wait);
     void this.#run(lane, message, body);
+  }
+
+  /** Tells the handler of a message that was superseded. @returns false if there is none */
+  supersede(user: Bytes, fence: string): boolean {
+    const message = this.running.get(keyOf(user));
+    if (message?.fence !== fence) return false;
+    message.superseded = true;
+    message.abort(new SupersededError('the message was superseded'));
+    return true;
   }
 
   lost(message: HeldMessage): void {
@@ -102,27 +113,33 @@ export class Handling<M> {
       while (performance.now() >= message.deadline && !message.lost && !this.desk.stopping); // its answer came too late
     }
     let outcome: Outcome | undefined;
-    if (!message.lost && !this.desk.stopping) outcome = await this.#handle(message, body);
+    if (!message.superseded && !message.lost && !this.desk.stopping) outcome = await this.#handle(message, body);
     this.running.delete(message.key);
     lane.leases.delete(message);
     if (outcome) this.#settle(lane, message, body, outcome);
+    else if (message.superseded) this.#ack(lane, message, 'superseded');
     else this.#release(lane, message, 0, 'stopped');
   }
 
   async #handle(message: HeldMessage, body: M): Promise<Outcome> {
+    let outcome: Outcome = { kind: 'done' };
     try {
       await this.desk.options.handler(body, new Context(message));
-      return { kind: 'done' };
     } catch (error) {
       const stopped = message.reason instanceof StoppedError;
-      return stopped ? { kind: 'stopped' } : outcomeOf(error);
+      outcome = stopped ? { kind: 'stopped' } : outcomeOf(error);
     }
+    return message.superseded ? { kind: 'superseded' } : outcome;
   }
 
   #settle(lane: Lane, message: HeldMessage, body: M, outcome: Outcome): void {
     switch (outcome.kind) {
       case 'done':
-        return this.#ack(lane, message, body);
+        message.gapMs = this.#gap(body);
+        return this.#ack(lane, message, 'completed');
+      case 'superseded':
+        message.gapMs = this.#gap(body); // its handler may have sent something
+        return this.#ack(lane, message, 'superseded');
       case 'later':
         return this.#release(lane, message, outcome.ms, 'later', true);
       case 'stopped':
@@ -134,11 +151,9 @@ export class Handling<M> {
     }
   }
 
-  #ack(lane: Lane, message: HeldMessage, body: M): void {
-    const { gap } = this.desk.options;
-    if (gap) message.gapMs = this.#ms('gap', () => gap(body));
+  #ack(lane: Lane, message: HeldMessage, event: 'completed' | 'superseded'): void {
     lane.settlements.ack.add(message, message, (held) => {
-      if (held || !this.#gone(message)) this.desk.tell('completed', eventOf(message));
+      if (held || !this.#gone(message)) this.desk.tell(event, eventOf(message));
     });
     this.desk.settled(lane);
   }
@@ -174,6 +189,11 @@ export class Handling<M> {
       this.lost(message);
     }
     return message.lost;
+  }
+
+  #gap(body: M): number {
+    const { gap } = this.desk.options;
+    return gap ? this.#ms('gap', () => gap(body)) : 0;
   }
 
   /** A number of ms that the caller's function gives; where it fails, 1 s, and no delay. */

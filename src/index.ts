@@ -5,7 +5,7 @@ export type { DispatcherEvents, MessageContext, MessageDispatcherOptions, Messag
 export {
   AuthError, BacklogFullError, ClosedError, type ErrorCode, ForbiddenError, HookError, InturnError, InvalidInputError, LockLostError,
   OutOfMemoryError, ProtocolError, QueueFullError, ReadOnlyError, RedisReplyError, RedisTooOldError, Reject, RetryLater,
-  StoppedError, UnavailableError, UnknownOutcomeError, WrongTypeError,
+  StoppedError, SupersededError, UnavailableError, UnknownOutcomeError, WrongTypeError,
 } from './errors';
 export type { Durability } from './durability';
 export type { Enqueued, EnqueueOptions, EnqueueResult, MessageQueueManagerOptions, PauseOptions } from './manager-options';

@@ -11,6 +11,11 @@ export function leaseEnd(sent: number, leaseMs: number): number {
   return sent + leaseMs - 1;
 }
 
+/** A user as a key of a Map. No text has half a surrogate pair in it: bytes are not taken for somebody else's id. */
+export function keyOf(user: Bytes): string {
+  return typeof user === 'string' ? user : `\ud800${user.toString('latin1')}`;
+}
+
 /** A message that this dispatcher holds, from its claim until it is settled or its handler has ended. */
 export class HeldMessage implements Ack {
   readonly user: Bytes;
@@ -23,6 +28,8 @@ export class HeldMessage implements Ack {
   gapMs = 0;
   /** Somebody else may hold it by now. */
   lost = false;
+  /** It was told that nobody wants it any more. */
+  superseded = false;
   /** Fires when the lease ends. Armed only for what is held for long. */
   timer: NodeJS.Timeout | undefined;
   /** Why its handler was told to give up. */
@@ -34,8 +41,7 @@ export class HeldMessage implements Ack {
     this.user = claim.user;
     this.fence = claim.fence;
     this.userId = claim.user.toString();
-    // No text has half a surrogate pair in it: bytes are not taken for somebody else's id.
-    this.key = typeof claim.user === 'string' ? claim.user : `\ud800${claim.user.toString('latin1')}`;
+    this.key = keyOf(claim.user);
     this.attempt = claim.attempts;
   }
 

@@ -11,6 +11,7 @@ import { type Desk, Handling, type Lane } from './handling';
 import { type ShardKeys, shardKeys } from './keys';
 import { Leases } from './leases';
 import type { ChatMessage } from './message';
+import { Notices } from './notices';
 import { Settlements } from './settlements';
 import { checkInteger } from './validate';
 
@@ -39,6 +40,7 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
   readonly #connection: Connection;
   readonly #handling: Handling<M>;
   readonly #shards: readonly Shard[];
+  readonly #notices: Notices;
   readonly #desk: Desk<M> & Slots;
   #state: 'new' | 'started' | 'stopping' | 'closed' = 'new';
   #stopped: Promise<void> | undefined;
@@ -55,6 +57,9 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     const owner = randomBytes(OWNER_BYTES).toString('base64url');
     const { prefix, shards, redis } = this.#options;
     this.#shards = shardKeys(prefix, shards, isCluster(redis)).map((keys) => this.#makeShard(keys, owner));
+    this.#notices = new Notices(redis, this.#desk, new Map(this.#shards.map(({ loop }) => [
+      loop.commands.keys.superseded, (user, fence) => this.#handling.supersede(user, fence) || loop.supersede(fence),
+    ])));
   }
 
   /** Whether every shard answered a claim within the last three intervals and a second. */
@@ -68,6 +73,7 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     if (this.#state === 'started') return;
     if (this.#state !== 'new') throw new ClosedError('the dispatcher was stopped: make a new one');
     this.#state = 'started';
+    this.#notices.start();
     for (const { loop, leases } of this.#shards) {
       leases.start();
       loop.tick();
@@ -102,6 +108,7 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     }
     this.#state = 'closed';
     for (const { leases } of this.#shards) leases.stop();
+    this.#notices.stop();
     this.#connection.close();
   }
 
@@ -118,8 +125,8 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     const commands = new Commands(this.#connection.client, keys);
     const settlements = new Settlements(this.#desk, commands, owner, policy);
     const leases = new Leases(this.#desk, commands, owner, leaseMs, (message) => this.#handling.lost(message));
-    const loop = new ClaimLoop(this.#desk, commands, redis, { owner, leaseMs, intervalMs }, (claim, deadline) => {
-      this.#handling.take(shard, claim, deadline);
+    const loop = new ClaimLoop(this.#desk, commands, redis, { owner, leaseMs, intervalMs }, (claim, deadline, superseded) => {
+      this.#handling.take(shard, claim, deadline, superseded);
     });
     const shard = { leases, settlements, loop };
     return shard;

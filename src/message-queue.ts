@@ -147,8 +147,9 @@ export class MessageQueueManager {
   }
 
   /**
-   * Deletes what waits for a user and appends replacements, at most 250, in its place, with nothing in between. A message
-   * that is held goes on, before them. What is scheduled stays, and so do dead letters.
+   * Deletes what waits for a user and appends replacements, at most 250, in its place, with nothing in between. Before them
+   * comes a message that is held; its handler is told by its signal (`SupersededError`), unless its dispatcher's connection
+   * is down. What is scheduled stays, and so do dead letters.
    *
    * @param replacements JSON values, such as of `chatMessage`
    * @returns how many messages were deleted

@@ -5,6 +5,7 @@ const MAX_REASON_BYTES = 500;
 /** What becomes of a message whose handler has ended. */
 export type Outcome =
   | { readonly kind: 'done' }
+  | { readonly kind: 'superseded' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'later'; readonly ms: number }
   | { readonly kind: 'reject'; readonly reason: string; readonly error: unknown }

@@ -101,10 +101,15 @@ async function manage(redis: object): Promise<unknown[]> {
   await admin.hset('dispatcher:claims', 'held', '8000000000000001 d1 1 -', 'free', '- - 1 -');
   const manager = new MessageQueueManager({ redis, timeoutMs: 2000, maxScheduled: 2 });
   const replies: unknown[] = [];
+  const ear = server.client();
+  ear.on('message', (_channel, notice) => replies.push(notice));
+  await ear.subscribe('dispatcher:superseded');
   for (const call of Object.values(CALLS).flatMap((calls) => calls(manager))) {
     replies.push(await call().then(withoutId, (error: InturnError) => error.code));
   }
   await manager.close();
+  await ear.unsubscribe(); // answered after all that was published before
+  ear.disconnect();
   return replies;
 }
 
@@ -133,6 +138,7 @@ async function dispatch(redis: object): Promise<unknown[]> {
     () => commands.release('d1', [{ ...of('later'), delayMs: 0, paced: true }]),
     () => commands.retry('d1', 'continue', [{ ...of('failed'), ...failure, max: 3 }, { ...of('dead'), ...failure, max: 0 }]),
     () => commands.retry('d1', 'park', [{ ...of('parked'), ...failure, max: 0 }]),
+    () => connect(redis).subscribe('dispatcher:superseded'),
   ]) replies.push(await call().catch((error: InturnError) => error.code ?? 'NOPERM'));
   return replies;
 }
@@ -172,6 +178,12 @@ for (const role of ROLES) {
   });
 
   test(`the README's ${role} is refused every other key and channel, by itself and in a script`, async () => {
+    const command = role === 'producer' ? 'PUBLISH' : 'SUBSCRIBE';
+    for (const channel of ['other', 'dispatcher:wake', 'dispatcher:superseded:x', '*', '']) {
+      await connect({ ...(await permit(role)), db: 0 }).call(command, channel, ...(role === 'producer' ? ['x'] : [])).then(
+        () => assert.unreachable(`${channel} was allowed`), (error: Error) => assert.match(error.message, /NOPERM/),
+      );
+    }
     const client = connect({ ...(await permit(role)), db: 0 });
     for (const key of ['other', 'queue', 'dlq', 'xqueue:a', 'bot:queue:a', 'dispatcher', 'dispatcher:', 'dispatcher:x', 'Queue:a', '*', '']) {
       for (const call of [

@@ -68,7 +68,7 @@ async function work(
 ): Promise<Codes> {
   const manager = new MessageQueueManager({ redis, timeoutMs: 150 });
   const dispatcher = new MessageDispatcher<unknown>({ redis, handler: () => undefined, intervalMs: 20, ...change });
-  for (const event of ['error', 'completed', 'retried', 'deadLettered', 'released', 'lockLost'] as const) {
+  for (const event of ['error', 'completed', 'superseded', 'retried', 'deadLettered', 'released', 'lockLost'] as const) {
     dispatcher.on(event, (what: object) => {
       output.push(change.handler ? { ...what, error: undefined, reason: undefined } : what);
       if (event === 'error') expected.emitted.push((what as { code: string }).code);
