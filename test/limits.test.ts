@@ -121,12 +121,14 @@ test('a gap goes on while nothing waits, for what any manager enqueues or schedu
   await until(async () => seen.length === 1 && (await redis.exists('queue:a')) === 0);
   const before = await gapOf(0);
   await manager.enqueue('a', 2);
-  await manager.schedule('a', 3, { at: 1 });
-  assert.is(await manager.supersede('a', [4]), 1);
+  assert.is(await manager.supersede('a', [3]), 1);
+  await manager.schedule('a', 4, { at: 1 });
+  await until(async () => (await redis.llen('queue:a')) === 2);
   await claimsGoOn();
   assert.equal([seen, await gapOf(0)], [[1], before]);
   await endGap();
   await until(() => seen.length === 2);
+  assert.is(seen[1], 3);
 });
 
 test('a gap that has passed while nothing waits leaves nothing of its user', async () => {
