@@ -6,7 +6,7 @@ export type Parameters = Readonly<Record<string, unknown>>;
 
 const MAX_BYTES = 1_048_576;
 
-/** Reads the parameters from the query and from a body in JSON, url-encoded or multipart; files are left out. */
+/** Reads the parameters from the query and from a body in JSON, url-encoded or multipart; files and what is empty are left out. */
 export async function readParameters(request: IncomingMessage, query: URLSearchParams): Promise<Parameters> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -15,12 +15,13 @@ export async function readParameters(request: IncomingMessage, query: URLSearchP
     if (bytes <= MAX_BYTES) chunks.push(chunk); // the rest is read too: who still sends does not read the answer
   }
   if (bytes > MAX_BYTES) throw new Refusal(413, 'Request Entity Too Large');
-  return { ...Object.fromEntries(query), ...parse(Buffer.concat(chunks), request.headers['content-type'] ?? '') };
+  const all = { ...Object.fromEntries(query), ...parse(Buffer.concat(chunks), request.headers['content-type'] ?? '') };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== ''));
 }
 
 function parse(body: Buffer, contentType: string): Parameters {
   if (body.length === 0) return {};
-  const boundary = /^multipart\/form-data;.*\bboundary="?([^";]+)/i.exec(contentType)?.[1];
+  const [, quoted, boundary = quoted] = /^multipart\/form-data;.*\bboundary=(?:"([^"]+)"|([^";]+))/i.exec(contentType) ?? [];
   if (boundary !== undefined) return Object.fromEntries(fields(body, boundary));
   if (/^application\/x-www-form-urlencoded\b/i.test(contentType)) return Object.fromEntries(new URLSearchParams(body.toString()));
   if (/^application\/json\b/i.test(contentType)) return jsonObject(body.toString());

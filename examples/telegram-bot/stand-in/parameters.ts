@@ -9,7 +9,7 @@ const ACTIONS = [
 
 export function integer(parameters: Parameters, name: string): number | undefined {
   const given = parameters[name];
-  if (given === undefined || given === '') return undefined;
+  if (given === undefined) return undefined;
   const number = typeof given === 'string' && /^-?\d+$/.test(given) ? Number(given) : given;
   if (!Number.isSafeInteger(number)) throw Refusal.badRequest(`${name} must be an integer`);
   return number as number;
@@ -27,7 +27,7 @@ export function flag(parameters: Parameters, name: string): boolean {
 /** A list, as it is in JSON, and in JSON of its own elsewhere. */
 export function list(parameters: Parameters, name: string): readonly unknown[] | undefined {
   let given = parameters[name];
-  if (given === undefined || given === '') return undefined;
+  if (given === undefined) return undefined;
   try {
     if (typeof given === 'string') given = JSON.parse(given);
   } catch {
@@ -38,9 +38,8 @@ export function list(parameters: Parameters, name: string): readonly unknown[] |
 }
 
 /** A name of a public chat (`@name`) is the id of none here: NaN. */
-export function chatId(parameters: Parameters): number {
-  const { chat_id: given } = parameters;
-  if (given === undefined || given === '') throw Refusal.badRequest('chat_id is empty');
+export function chatId({ chat_id: given }: Parameters): number {
+  if (given === undefined) throw Refusal.badRequest('chat_id is empty');
   return typeof given === 'number' || /^-?\d+$/.test(String(given)) ? Number(given) : NaN;
 }
 
@@ -81,7 +80,7 @@ export function hookUrl({ url = '' }: Parameters): string {
 }
 
 export function secretToken({ secret_token: token }: Parameters): string | undefined {
-  if (token === undefined || token === '') return undefined;
+  if (token === undefined) return undefined;
   if (typeof token !== 'string' || token.length > 256) throw Refusal.badRequest('secret token is too long');
   if (!/^[A-Za-z0-9_-]+$/.test(token)) throw Refusal.badRequest('secret token contains unallowed characters');
   return token;

@@ -61,6 +61,8 @@ export class StandIn {
   readonly #updates = new Updates();
   readonly #me: object;
   #hook: WebHook | undefined;
+  #url = '';
+  #stopped: Promise<void> | undefined;
 
   private constructor({ token = '1:stand-in', limits = {}, faults = {}, timeScale = 1, latencyMs: [min, max] = [0, 0] }: StandInOptions) {
     if (!/^\d+:[\w-]+$/.test(token)) throw new TypeError('token: expected digits, a colon and letters');
@@ -69,11 +71,12 @@ export class StandIn {
     this.#token = token;
     this.#secondMs = 1000 / timeScale;
     const user = { id: parseInt(token, 10), is_bot: true, first_name: 'Stand-in', username: 'stand_in_bot' };
-    this.#me = { ...user, can_join_groups: true, can_read_all_group_messages: false, supports_inline_queries: false };
+    this.#me = { ...user, can_join_groups: true, can_read_all_group_messages: true, supports_inline_queries: false };
     this.#chats = new Chats(user);
     const latency = { seed: faults.seed ?? 0, min, max, secondMs: this.#secondMs };
     this.#outbox = new Outbox(this.#chats, new Limiter(limits, this.#secondMs), new FaultPlan(faults), latency);
-    this.#server = createServer((request, response) => void this.#handle(request, response));
+    // No idle connection is closed: a bot that just then sends on it would meet a fault that nobody asked for.
+    this.#server = createServer({ keepAliveTimeout: 0 }, (request, response) => void this.#handle(request, response));
   }
 
   /** Rejects with a TypeError for an option that cannot be, and with the system's error for a port that is taken. */
@@ -81,12 +84,13 @@ export class StandIn {
     const standIn = new StandIn(options);
     standIn.#server.listen(options.port ?? 0, '127.0.0.1');
     await once(standIn.#server, 'listening');
+    standIn.#url = `http://127.0.0.1:${(standIn.#server.address() as AddressInfo).port}`;
     return standIn;
   }
 
   /** Where the Bot API is: grammY's `apiRoot`. */
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#url;
   }
 
   get sent(): readonly Sent[] {
@@ -122,9 +126,12 @@ export class StandIn {
   }
 
   /** Closes all connections. Can be repeated. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     this.#setHook(undefined);
-    if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.#server.closeAllConnections();
@@ -143,10 +150,11 @@ export class StandIn {
       parameters = await readParameters(request, searchParams);
       answer = await this.#find(token, method)(parameters, gone.signal);
     } catch (error) {
-      if (!(error instanceof Refusal) && !gone.signal.aborted) throw error;
-      answer = error;
+      const left = (error as NodeJS.ErrnoException).code === 'ECONNRESET'; // in the middle of its request
+      if (!(error instanceof Refusal) && !left) throw error;
+      answer = left ? CUT : error;
     }
-    const status = this.#reply(response, answer);
+    const status = this.#reply(response, gone.signal.aborted ? CUT : answer);
     const { chat_id: chat, text } = parameters;
     this.seen.push({
       method, chat: chat === undefined ? undefined : chatId(parameters), at, status,
@@ -156,7 +164,7 @@ export class StandIn {
 
   /** The status that it answered with. */
   #reply(response: ServerResponse, answer: unknown): number {
-    if (answer === CUT || response.destroyed) {
+    if (answer === CUT) {
       response.destroy();
       return 0;
     }

@@ -66,8 +66,9 @@ export class Updates {
   /** Calls back when something waits, instead of answering getUpdates. undefined: as before. */
   redirect(notify: (() => void) | undefined): void {
     this.#notify = notify;
-    if (notify) this.#poll?.refuse(new Refusal(409, 'Conflict: terminated by setWebhook request'));
-    if (notify) notify();
+    if (!notify) return;
+    this.#poll?.refuse(new Refusal(409, 'Conflict: terminated by setWebhook request'));
+    notify();
   }
 
   /** Resolves when something waits, else after `timeoutMs` with nothing. */
@@ -75,6 +76,7 @@ export class Updates {
     if (this.#notify) throw new Refusal(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first");
     this.#poll?.refuse(new Refusal(409, 'Conflict: terminated by other getUpdates request; make sure that only one bot instance is running'));
     this.#confirm(offset);
+    if (gone.aborted) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       const end = (then: () => void) => {
         clearTimeout(timer);
