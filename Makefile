@@ -51,6 +51,10 @@ test/mutation/node_modules: node_modules test/mutation/package.json test/mutatio
 	@cd test/mutation && npm ci --silent --no-fund --no-audit
 	@touch test/mutation/node_modules
 
+examples/telegram-bot/node_modules: node_modules examples/telegram-bot/package.json examples/telegram-bot/package-lock.json
+	@cd examples/telegram-bot && npm ci --silent --no-fund --no-audit
+	@touch examples/telegram-bot/node_modules
+
 bench/node_modules: node_modules bench/package.json bench/package-lock.json
 	@cd bench && npm ci --silent --no-fund --no-audit
 	@touch bench/node_modules

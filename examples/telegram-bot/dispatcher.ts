@@ -1,0 +1,70 @@
+import type { Api } from 'grammy';
+import {
+  type ChatMessage, type MessageContext, MessageDispatcher, type MessageDispatcherOptions, type MessageQueueManager, Reject, RetryLater,
+  typingDelay,
+} from '../../src'; // in your bot: from 'inturn'
+import { verdictOf } from './verdict';
+
+/** Telegram's limits, with room for requests that are slow on their way. */
+export const RATE_PER_SECOND = 25;
+const CHAT_GAP_MS = 1000;
+const GROUP_GAP_MS = 3000; // 20 a minute
+/** A failed message may have been sent: its next try keeps the longest gap. */
+const BACKOFF_MS = 3000;
+const LONGEST_BACKOFF_MS = 60_000;
+/** Some five minutes of back-off: an outage of Telegram should not cost messages. */
+const MAX_RETRIES = 10;
+/** So many chats refused one after the other, and the refusals are not about one chat. */
+const CHATS_OF_A_FLOOD = 3;
+
+export interface Sending {
+  readonly api: Api;
+  readonly manager: MessageQueueManager;
+  /** Only for a stand-in whose clock runs faster. @default 1 */
+  readonly timeScale?: number;
+}
+
+/** Sends what waits in the queues, and shows that the bot is typing. Run as many, in as many processes, as you like. */
+export function makeDispatcher(
+  sending: Sending, options: Omit<MessageDispatcherOptions, 'handler' | 'onTyping' | 'gap'>,
+): MessageDispatcher {
+  const { api, timeScale = 1 } = sending;
+  return new MessageDispatcher({
+    maxRetries: MAX_RETRIES,
+    backoff: (attempt) => Math.min(LONGEST_BACKOFF_MS, BACKOFF_MS * 2 ** (attempt - 1)) / timeScale,
+    delay: ({ text }) => typingDelay(text) / timeScale,
+    ...options,
+    gap: ({ chat_id }) => (chat_id.startsWith('-') ? GROUP_GAP_MS : CHAT_GAP_MS) / timeScale,
+    onTyping: ({ chat_id }) => api.sendChatAction(chat_id, 'typing'),
+    handler: makeHandler(sending),
+  });
+}
+
+/** Sends one message; what Telegram says decides what becomes of it. */
+export function makeHandler({ api, manager, timeScale = 1 }: Sending) {
+  const refused = new Set<string>();
+  return async ({ chat_id: chat, text }: ChatMessage, { signal }: MessageContext): Promise<void> => {
+    try {
+      await api.sendMessage(chat, text, {}, signal);
+      refused.clear();
+    } catch (error) {
+      const verdict = verdictOf(error);
+      switch (verdict.kind) {
+        case 'again': // cut, no answer, or a failure of Telegram's
+          throw error;
+        case 'later': {
+          const waitMs = verdict.ms / timeScale;
+          refused.add(chat);
+          if (refused.size >= CHATS_OF_A_FLOOD) await manager.pauseAll('flood', { forMs: Math.ceil(waitMs) });
+          throw new RetryLater(waitMs);
+        }
+        case 'gone': // blocked, or out of the group: nothing that waits would get there
+          await manager.cancelScheduled(chat);
+          await manager.drop(chat);
+          throw new Reject(verdict.reason);
+        case 'refused':
+          throw new Reject(verdict.reason);
+      }
+    }
+  };
+}
