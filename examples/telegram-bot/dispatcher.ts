@@ -17,6 +17,9 @@ const MAX_RETRIES = 10;
 /** So many chats refused one after the other, and the refusals are not about one chat. */
 const CHATS_OF_A_FLOOD = 3;
 
+/** grammY's types are those of a library for older versions of Node; the signal of Node is as good. */
+type GrammySignal = Parameters<Api['sendMessage']>[3];
+
 export interface Sending {
   readonly api: Api;
   readonly manager: MessageQueueManager;
@@ -45,7 +48,7 @@ export function makeHandler({ api, manager, timeScale = 1 }: Sending) {
   const refused = new Set<string>();
   return async ({ chat_id: chat, text }: ChatMessage, { signal }: MessageContext): Promise<void> => {
     try {
-      await api.sendMessage(chat, text, {}, signal);
+      await api.sendMessage(chat, text, {}, signal as GrammySignal);
       refused.clear();
     } catch (error) {
       const verdict = verdictOf(error);
