@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 BIN := node_modules/.bin
 
-.PHONY: help demo test mutants mutants-ts check torture outage interop bench bench-quick bot-test build clean redis
+.PHONY: help demo test mutants mutants-ts check torture outage interop bench bench-quick bot bot-test build clean redis
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ test: node_modules redis ## Run all tests against a private Redis
 
 check: node_modules redis ## What CI runs: types, then the tests
 	@$(BIN)/tsc -p . && npm test --silent
+
+bot: examples/telegram-bot/node_modules redis ## Show a chat with the Telegram bot of examples/, offline (20 s; with TELEGRAM_BOT_TOKEN: run it)
+	@$(BIN)/ts-node examples/telegram-bot/main.ts
 
 bot-test: examples/telegram-bot/node_modules redis ## Check the types of the Telegram bot in examples/, and test it
 	@$(BIN)/tsc -p examples/telegram-bot && $(BIN)/ts-node examples/telegram-bot/test/main.ts

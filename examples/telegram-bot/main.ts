@@ -1,0 +1,31 @@
+/**
+ * Runs the bot until SIGINT or SIGTERM.
+ *
+ * `TELEGRAM_BOT_TOKEN=... npx ts-node examples/telegram-bot/main.ts`; the variables are in the README.
+ * Without a token it plays a conversation against a stand-in of Telegram, on a Redis of its own.
+ */
+import { Redis } from 'ioredis';
+import { configFromEnv } from '../../src'; // in your bot: from 'inturn'
+import { modelFromEnv } from './model';
+import { play } from './offline';
+import { runBot, runDispatcher } from './run';
+
+async function main(): Promise<void> {
+  const { TELEGRAM_BOT_TOKEN: token, WEBHOOK_URL: url, PORT: port = '8080' } = process.env;
+  if (!token) return play(process.stdout);
+  const { redis: address, ...dispatching } = configFromEnv();
+  const redis = new Redis(address, { maxRetriesPerRequest: null });
+  redis.on('error', ({ message }) => console.error(`redis: ${message}`));
+  const options = { token, redis, model: modelFromEnv(), dispatching, webhook: url ? { url, port: Number(port) } : undefined };
+  const running = [await runBot(options), runDispatcher(options)];
+  const stop = async () => {
+    for (const one of running) await one.stop();
+    redis.disconnect();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
+}
+
+void main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : 'failed');
+  process.exit(1);
+});
