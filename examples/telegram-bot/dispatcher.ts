@@ -23,7 +23,7 @@ type GrammySignal = Parameters<Api['sendMessage']>[3];
 export interface Sending {
   readonly api: Api;
   readonly manager: MessageQueueManager;
-  /** Only for a stand-in whose clock runs faster. @default 1 */
+  /** Only for a stand-in whose seconds are shorter. @default 1 */
   readonly timeScale?: number;
 }
 
@@ -44,7 +44,7 @@ export function makeDispatcher(
 }
 
 /** Sends one message; what Telegram says decides what becomes of it. */
-export function makeHandler({ api, manager, timeScale = 1 }: Sending) {
+export function makeHandler({ api, manager }: Sending) {
   const refused = new Set<string>();
   return async ({ chat_id: chat, text }: ChatMessage, { signal }: MessageContext): Promise<void> => {
     try {
@@ -56,10 +56,9 @@ export function makeHandler({ api, manager, timeScale = 1 }: Sending) {
         case 'again': // cut, no answer, or a failure of Telegram's
           throw error;
         case 'later': {
-          const waitMs = verdict.ms / timeScale;
           refused.add(chat);
-          if (refused.size >= CHATS_OF_A_FLOOD) await manager.pauseAll('flood', { forMs: Math.ceil(waitMs) });
-          throw new RetryLater(waitMs);
+          if (refused.size >= CHATS_OF_A_FLOOD) await manager.pauseAll('flood', { forMs: verdict.ms });
+          throw new RetryLater(verdict.ms);
         }
         case 'gone': // blocked, or out of the group: nothing that waits would get there
           await manager.cancelScheduled(chat);

@@ -6,14 +6,14 @@ import { splitIntoParts } from './split';
 
 /** The same bot as many begin: it sends by itself. Here to be compared with, and to move away from. */
 export function makeNaiveBot(options: NaiveOptions): Bot {
-  const { token, apiRoot, model, quietMs, timeScale = 1, nudges } = options;
+  const { token, apiRoot, model, quietMs, timeScale = 1, nudges, log = console.error } = options;
   const bot = new Bot(token, { client: { apiRoot } });
   const buffers = new Map<number, { turns: Turn[]; timer: NodeJS.Timeout }>();
   const answer = async (chat: number) => {
     const turns = buffers.get(chat)!.turns;
     buffers.delete(chat);
-    await sendAiResponse(bot.api, chat, await model(turns, new AbortController().signal), timeScale);
-    for (const { afterMs, text } of nudges) setTimeout(() => void send(bot.api, chat, text), afterMs);
+    await sendAiResponse(bot.api, chat, await model(turns, new AbortController().signal), log, timeScale);
+    for (const { afterMs, text } of nudges) setTimeout(() => void send(bot.api, chat, text, log), afterMs);
   };
   bot.on('message:text', (ctx) => {
     const buffer = buffers.get(ctx.chat.id);
@@ -31,21 +31,24 @@ export interface NaiveOptions {
   readonly quietMs: number;
   readonly timeScale?: number;
   readonly nudges: readonly { readonly afterMs: number; readonly text: string }[];
+  readonly log?: Log;
 }
 
+type Log = (line: string) => void;
+
 /** Sends an answer part by part, as if typed. */
-export async function sendAiResponse(api: Api, chat: number, answer: string, timeScale = 1): Promise<void> {
+export async function sendAiResponse(api: Api, chat: number, answer: string, log: Log = console.error, timeScale = 1): Promise<void> {
   for (const part of splitIntoParts(answer)) {
     api.sendChatAction(chat, 'typing').catch(() => undefined);
     await sleep(typingDelay(part) / timeScale);
-    await send(api, chat, part);
+    await send(api, chat, part, log);
   }
 }
 
-async function send(api: Api, chat: number, text: string): Promise<void> {
+async function send(api: Api, chat: number, text: string, log: Log): Promise<void> {
   try {
     await api.sendMessage(chat, text);
   } catch (error) {
-    console.error(error instanceof Error ? error.message : 'not sent');
+    log(error instanceof Error ? error.message : 'not sent');
   }
 }

@@ -11,7 +11,7 @@ export type Verdict =
 export function verdictOf(error: unknown): Verdict {
   if (!(error instanceof GrammyError)) return { kind: 'again' }; // the request or its answer was lost
   const { error_code: code, description: reason, parameters } = error;
-  if (code === 429) return { kind: 'later', ms: (parameters.retry_after ?? 1) * 1000 };
+  if (code === 429) return { kind: 'later', ms: Math.ceil((parameters.retry_after ?? 1) * 1000) };
   if (code === 403) return { kind: 'gone', reason };
   if (code === 400) return { kind: 'refused', reason };
   return { kind: 'again' };
