@@ -28,8 +28,8 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   durability: ['durability'],
   producer: ['producer', 'message-queue', 'connection'],
   leases: ['leases', 'message-dispatcher'],
-  settlements: ['message-dispatcher'],
-  handling: ['message-dispatcher'],
+  settlements: ['settlements'],
+  handling: ['handling', 'message-dispatcher'],
   'claim-loop': ['message-dispatcher'],
 };
 
