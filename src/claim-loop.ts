@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Claim, Commands } from './commands';
+import type { Claim, Claims, Commands } from './commands';
 import { Connection, type RedisSource } from './connection';
 import { fromRedis } from './errors';
 import { leaseEnd } from './leases';
@@ -14,6 +14,8 @@ const CLAIM_ITEMS = 64;
 /** A dispatcher, as its claim loops see it. */
 export interface Slots extends Host {
   readonly stopping: boolean;
+  /** Resolves when this client may claim; rejects when it cannot in time, or is refused. */
+  usable(): Promise<void>;
   /** How many messages this loop may ask for now. */
   room(): number;
   /** Lets every loop that is hungry claim, in this one's turn. */
@@ -74,12 +76,11 @@ export class ClaimLoop {
     this.claiming = true;
     const ask = Math.min(limit, CLAIM_ITEMS);
     this.asked += ask;
-    const sent = performance.now();
-    const { owner, leaseMs } = this.options;
-    const reply = await untilAnswered(this.host, () => this.commands.claim(owner, this.#after, ask, leaseMs));
+    const answer = await untilAnswered(this.host, () => this.#ask(ask));
     this.claiming = false;
     this.asked -= ask;
-    if (!reply) return;
+    if (!answer) return;
+    const { sent, reply } = answer;
     this.answeredAt = performance.now();
     this.#after = reply.claims.at(-1)?.fence ?? this.#after;
     this.hungry ||= reply.more;
@@ -88,7 +89,8 @@ export class ClaimLoop {
     this.feed(); // Redis works on the next claim while the handlers of this one begin
     this.asked -= given;
     const overtaken = this.#superseded;
-    for (const claim of reply.claims) this.take(claim, leaseEnd(sent, leaseMs), overtaken.size > 0 && overtaken.has(claim.fence));
+    const deadline = leaseEnd(sent, this.options.leaseMs);
+    for (const claim of reply.claims) this.take(claim, deadline, overtaken.size > 0 && overtaken.has(claim.fence));
     overtaken.clear();
     this.#rest(reply.waitMs);
   }
@@ -129,6 +131,12 @@ export class ClaimLoop {
 
   /** Lets somebody else be woken by what is due. */
   async passOn(): Promise<void> {
-    await this.commands.claim(this.options.owner, this.#after, 0, this.options.leaseMs);
+    await this.#ask(0);
+  }
+
+  async #ask(limit: number): Promise<{ readonly sent: number; readonly reply: Claims }> {
+    await this.host.usable();
+    const sent = performance.now();
+    return { sent, reply: await this.commands.claim(this.options.owner, this.#after, limit, this.options.leaseMs) };
   }
 }

@@ -1,6 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { checkRedisUrl } from './config';
 import { ClosedError, fromRedis, type InturnError, RedisTooOldError, UnavailableError } from './errors';
+import { type Handshake, shakeHands } from './handshake';
 import { fail } from './validate';
 
 /** Where Redis is: a URL, a socket's path, ioredis options, or a client of the caller's, which is duplicated. */
@@ -63,6 +64,9 @@ function makeClient(source: RedisSource, socketTimeout: number, reconnectOnError
   return isClient(source) ? source.duplicate(settings) : new Redis({ ...source, ...settings });
 }
 
+/** Before a server that cannot be used is examined again. */
+const AGAIN_MS = 500;
+
 let warned = false;
 
 /** What has to be known of a server before it is used; undefined when it will do. */
@@ -98,7 +102,10 @@ export class Connection {
   #leaving = false;
   #waiters = new Set<Waiter>();
 
-  constructor(source: RedisSource, socketTimeoutMs: number, private readonly onError?: (error: InturnError) => void) {
+  constructor(
+    source: RedisSource, socketTimeoutMs: number, private readonly onError?: (error: InturnError) => void,
+    private readonly handshake?: Handshake,
+  ) {
     this.client = makeClient(source, socketTimeoutMs, (error) => this.#leaves(error));
     this.client.on('error', (error: unknown) => this.#fail(fromRedis(error)));
     this.client.on('ready', () => void this.#examine());
@@ -143,16 +150,21 @@ export class Connection {
 
   #fail(error: InturnError): void {
     this.failure = error;
-    if (error.code !== 'UNAVAILABLE') for (const waiter of this.#waiters) waiter.reject(error);
-    this.onError?.(error);
+    if (error.code === 'UNAVAILABLE' || this.#waiters.size === 0) this.onError?.(error);
+    else for (const waiter of this.#waiters) waiter.reject(error);
   }
 
   /** A server that does not tell about itself, being busy or not allowing INFO, is used all the same. */
   async #examine(): Promise<void> {
     const { losses } = this;
-    const error = await this.client.info().then(examine, () => undefined);
+    const error = await this.client.info().then(examine, () => undefined)
+      ?? (this.handshake && await shakeHands(this.client, this.handshake));
     if (losses !== this.losses || this.#closed) return;
-    if (error) return this.#fail(error);
+    if (error) {
+      this.#fail(error);
+      setTimeout(() => losses === this.losses && !this.#closed && void this.#examine(), AGAIN_MS).unref();
+      return;
+    }
     this.failure = undefined;
     this.ready = true;
     for (const waiter of this.#waiters) waiter.resolve();

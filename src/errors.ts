@@ -62,13 +62,15 @@ export class SupersededError extends InturnError { readonly code = 'SUPERSEDED';
 /** A function that the caller passed in (`delay`, `backoff`, `gap`, `onTyping`) threw or returned no number of ms. */
 export class HookError extends InturnError { readonly code = 'HOOK_FAILED'; }
 
+export const otherProtocol = () => new ProtocolError('other clients use these keys with another protocol or number of shards');
+
 const REPLIES: Readonly<Record<string, (() => InturnError) | undefined>> = {
   OOM: () => new OutOfMemoryError('Redis is at its maxmemory'),
   READONLY: () => new ReadOnlyError('this Redis is a read-only replica'),
   NOAUTH: () => new AuthError('Redis asks for credentials'),
   WRONGPASS: () => new AuthError('Redis refused the credentials'),
   NOPERM: () => new ForbiddenError('the Redis user lacks a permission (commands or keys)'),
-  PROTOCOL: () => new ProtocolError('other clients use these keys with another protocol or number of shards'),
+  PROTOCOL: otherProtocol,
   WRONGTYPE: () => new WrongTypeError('a bookkeeping key holds a value of a foreign type'),
 };
 

@@ -111,6 +111,11 @@ export class ShardKeys {
   }
 }
 
+/** Where clients of several shards meet each other, and those of one shard; these need no more than their scripts do. */
+export function commonKeys(prefix: string, shards: number, cluster: boolean): ShardKeys | undefined {
+  return shards === 1 && !cluster ? undefined : new ShardKeys(prefix, `${MAJOR} ${shards}`);
+}
+
 /**
  * The shards' keys. One shard outside of a cluster has the prefix as it is; otherwise each has a hash tag.
  */

@@ -13,7 +13,7 @@ export interface MessageQueueManagerOptions {
   readonly redis?: RedisSource;
   /** Goes before every key as it is; with shards or a cluster it is part of the hash tag. @default '' */
   readonly prefix?: string;
-  /** Every client of a queue must give the same number. @default 1 */
+  /** Every client of a queue must give the same number; another one is refused with PROTOCOL. @default 1 */
   readonly shards?: number;
   /** Messages that a user's queue may hold, the one that is held included. @default no limit */
   readonly maxQueueLength?: number;

@@ -8,7 +8,7 @@ import { Connection, isCluster } from './connection';
 import { checkOptions, type DispatcherEvents, type MessageDispatcherOptions } from './dispatcher-options';
 import { ClosedError, type InturnError, StoppedError } from './errors';
 import { type Desk, Handling, type Lane } from './handling';
-import { type ShardKeys, shardKeys } from './keys';
+import { commonKeys, type ShardKeys, shardKeys } from './keys';
 import { Leases } from './leases';
 import type { ChatMessage } from './message';
 import { Notices } from './notices';
@@ -52,11 +52,13 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     super();
     this.#options = checkOptions(options);
     this.#desk = this.#makeDesk();
-    this.#connection = new Connection(this.#options.redis, SOCKET_TIMEOUT_MS, (error) => this.#desk.report(error));
+    const { prefix, shards, redis } = this.#options;
+    const cluster = isCluster(redis);
+    const report = (error: InturnError) => this.#desk.report(error);
+    this.#connection = new Connection(redis, SOCKET_TIMEOUT_MS, report, commonKeys(prefix, shards, cluster));
     this.#handling = new Handling(this.#desk);
     const owner = randomBytes(OWNER_BYTES).toString('base64url');
-    const { prefix, shards, redis } = this.#options;
-    this.#shards = shardKeys(prefix, shards, isCluster(redis)).map((keys) => this.#makeShard(keys, owner));
+    this.#shards = shardKeys(prefix, shards, cluster).map((keys) => this.#makeShard(keys, owner));
     this.#notices = new Notices(redis, this.#desk, new Map(this.#shards.map(({ loop }) => [
       loop.commands.keys.superseded, (user, fence) => this.#handling.supersede(user, fence) || loop.supersede(fence),
     ])));
@@ -145,6 +147,7 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
       },
       report: (error) => this.#report(error),
       tell: (event, ...what) => this.#tell(event, ...what),
+      usable: () => this.#connection.usable(SOCKET_TIMEOUT_MS),
       room: () => this.#room(),
       settled: (lane) => this.#settled(lane),
       plan: () => this.#plan(),

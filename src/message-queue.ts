@@ -3,7 +3,7 @@ import { Backlog } from './backlog';
 import { type CallNumber, Commands, MAX_ITEMS, type NewMessage } from './commands';
 import { Connection, isCluster } from './connection';
 import { fromRedis, InvalidInputError } from './errors';
-import { shardKeys, shardOf } from './keys';
+import { commonKeys, shardKeys, shardOf } from './keys';
 import {
   checkDedupId, checkManagerOptions, checkPause, type Enqueued, type EnqueueOptions, type EnqueueResult,
   type MessageQueueManagerOptions, type PauseOptions,
@@ -42,7 +42,8 @@ export class MessageQueueManager {
     this.#options = checkManagerOptions(options);
     const { redis, prefix, shards, durability, maxBacklogBytes, timeoutMs } = this.#options;
     const backlog = new Backlog(maxBacklogBytes);
-    this.#connection = new Connection(redis, SOCKET_TIMEOUT_MS + (durability?.timeoutMs ?? 0)); // WAIT is silent for so long
+    const silenceMs = SOCKET_TIMEOUT_MS + (durability?.timeoutMs ?? 0); // of WAIT
+    this.#connection = new Connection(redis, silenceMs, undefined, commonKeys(prefix, shards, isCluster(redis)));
     this.#reader = new Reader(this.#connection, timeoutMs);
     this.#shards = shardKeys(prefix, shards, isCluster(redis)).map((keys) => {
       const commands = new Commands(this.#connection.client, keys);

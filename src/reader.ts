@@ -1,6 +1,6 @@
 import type { Commands } from './commands';
 import type { Connection } from './connection';
-import { ClosedError, fromRedis, ProtocolError, UnavailableError, WrongTypeError } from './errors';
+import { ClosedError, fromRedis, otherProtocol, UnavailableError, WrongTypeError } from './errors';
 
 /** Reads for one manager, in time, from shards that speak our protocol. */
 export class Reader {
@@ -14,7 +14,7 @@ export class Reader {
       await this.connection.usable(this.timeoutMs);
       const [version, result] = await inTime(this.timeoutMs, Promise.all([client.get(keys.protocol), ask()]));
       if (version === null || version === keys.version) return result;
-      throw new ProtocolError('other clients use these keys with another protocol or number of shards');
+      throw otherProtocol();
     } catch (error) {
       const failure = fromRedis(error);
       throw failure.code === 'WRONG_TYPE' ? new WrongTypeError('the key holds a value of a foreign type') : failure;

@@ -214,6 +214,31 @@ test('what a script may not do is FORBIDDEN, at once', async () => {
   await manager.close();
 });
 
+test("the README's producer and dispatcher with several shards need the pattern of each shard and the key where all meet", async () => {
+  const meeting = '~bot:dispatcher:protocol';
+  const connectAs = async (role: Role, ...more: string[]): Promise<object> => {
+    const username = `${role}-of-shards`;
+    await admin.acl('SETUSER', username, ...rules(role).map((rule) => rule.replace(/^[~&]/, '$&{bot::*}:')), ...more);
+    return { redis: { path: server.path, username, password: PASSWORD, db: 3 }, prefix: 'bot:', shards: 3 };
+  };
+  await admin.flushall();
+  for (const more of [[], [meeting, '-set'], [meeting]]) {
+    const errors: string[] = [];
+    const handled: string[] = [];
+    const dispatcher = new MessageDispatcher({
+      ...(await connectAs('dispatcher', ...more)), intervalMs: 10, handler: (_, { userId }) => void handled.push(userId),
+    });
+    dispatcher.on('error', ({ code }) => errors.push(code));
+    dispatcher.start();
+    const manager = new MessageQueueManager(await connectAs('producer', ...more));
+    const outcome = await manager.enqueue('a', 1).then(() => 'accepted', (error: InturnError) => error.code);
+    await until(() => handled.length > 0 || errors.length > 2);
+    assert.equal([outcome, [...new Set(errors)], handled], more.length === 1 ? ['accepted', [], ['a']] : ['FORBIDDEN', ['FORBIDDEN'], []]);
+    await dispatcher.stop({ graceMs: 0 });
+    await manager.close();
+  }
+});
+
 test("the README's producer and dispatcher work together, through failures of every kind", async () => {
   await admin.flushall();
   const [forProducer, forDispatcher] = [await permit('producer'), await permit('dispatcher')];
