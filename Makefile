@@ -30,7 +30,7 @@ outage: node_modules redis ## Stop Redis under load for SECONDS=60, and see how 
 interop: node_modules redis ## Let the clients in all languages pass the conformance vectors, and work together (a minute)
 	@$(BIN)/ts-node test/interop/main.ts
 
-mutants: node_modules redis ## Change the scripts in every small way, and see that the tests notice (20 minutes; or SCRIPTS="ack drop")
+mutants: node_modules redis ## Change the scripts in every small way, and see that the tests notice (half an hour; or SCRIPTS="ack drop")
 	@$(BIN)/ts-node test/mutation/main.ts $(SCRIPTS)
 
 mutants-ts: test/mutation/node_modules redis ## The same for the TypeScript in src/, by Stryker (hours; or FILES="leases outcome")

@@ -69,7 +69,8 @@ export function mutantsOf(source: string): Mutant[] {
         return;
       }
       case 'NumericLiteral':
-        if (node.value + 1 > node.value) add('off by one', node, String(node.value + 1)); // 1e16 has no neighbour above
+        if (node.value + 1 === node.value) return; // so large that it has no neighbour
+        add('off by one', node, String(node.value + 1));
         return add('off by one', node, node.value > 0 ? String(node.value - 1) : '(-1)');
       case 'BooleanLiteral':
         return add('constant', node, String(!node.value));
