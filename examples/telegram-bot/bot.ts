@@ -62,7 +62,7 @@ async function giveWay(manager: MessageQueueManager, chat: string): Promise<void
  * one that another follows is put down, and the last is answered together with them.
  */
 export async function dispatchBufferedMessage(
-  { api }: Bot, options: BotOptions, { chat_id: chat, text, timestamp }: ChatMessage, { signal }: MessageContext,
+  { api }: Bot, options: BotOptions, { id, chat_id: chat, text, timestamp }: ChatMessage, { attempt, signal }: MessageContext,
 ): Promise<void> {
   const { manager, inbox, conversations, model, proactive = PROACTIVE, quietMs = QUIET_MS } = options;
   const said = { role: 'user', content: text } as const;
@@ -70,10 +70,13 @@ export async function dispatchBufferedMessage(
   const waitMs = quietMs - Math.max(0, Date.now() - Date.parse(timestamp));
   if (waitMs > 0) throw new RetryLater(waitMs);
 
-  await giveWay(manager, chat);
+  // Handled again, since the process was killed before it could say that it was done: what waits may be this answer.
+  if (attempt === 1) await giveWay(manager, chat);
   api.sendChatAction(chat, 'typing').catch(() => undefined); // only for show: the answer comes all the same
   const answer = await model([...(await conversations.turns(chat)), said], signal);
-  for (const part of splitIntoParts(answer)) await manager.enqueueMessage(chat, chat, part);
+  await Promise.all(splitIntoParts(answer).map((part, i) => ( // in one turn, so that they are accepted together
+    manager.enqueueMessage(chat, chat, part, 'regular', {}, { dedupId: `${id}:${i}` })
+  )));
   await conversations.add(chat, said, { role: 'assistant', content: answer });
   await scheduleProactiveMessages(manager, chat, proactive);
 }

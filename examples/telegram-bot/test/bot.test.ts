@@ -50,10 +50,15 @@ class Stage {
 
   /** As the dispatcher would: hands over the head of the inbox, of that age, and removes it when it is done. */
   async handle(ageMs = LONG_AGO_MS): Promise<void> {
+    await this.claim(1, ageMs);
+    await this.client.lpop(`${INBOX}queue:${CHAT}`);
+  }
+
+  /** The same, by a process that is killed before it can remove it. */
+  async claim(attempt: number, ageMs = LONG_AGO_MS): Promise<void> {
     const head = JSON.parse((await this.client.lindex(`${INBOX}queue:${CHAT}`, 0))!) as ChatMessage;
     const aged = { ...head, timestamp: new Date(Date.now() - ageMs).toISOString() };
-    await dispatchBufferedMessage(this.bot, this.options, aged, { userId: CHAT, attempt: 1, fence: '1', signal: new AbortController().signal });
-    await this.client.lpop(`${INBOX}queue:${CHAT}`);
+    await dispatchBufferedMessage(this.bot, this.options, aged, { userId: CHAT, attempt, fence: '1', signal: new AbortController().signal });
   }
 
   async waiting(): Promise<string[]> {
@@ -142,10 +147,22 @@ test('an answer that was late is superseded by the next one', async ({ stage }) 
   assert.equal(await stage.waiting(), ['Hi.', 'How are you?']);
 });
 
-test('an answer that was cut off while it was enqueued is enqueued anew, whole', async ({ stage }) => {
+test('when the process was killed after its answer was enqueued, the message is not answered twice', async ({ stage, client }) => {
   await stage.update(7, 'hello');
-  await stage.manager.enqueueMessage(CHAT, CHAT, 'Hi.'); // and here the process was killed
-  await stage.handle();
+  await stage.claim(1);
+  await client.lpop(`queue:${CHAT}`); // sent
+  await stage.claim(2);
+  assert.equal(await stage.waiting(), ['How are you?']);
+});
+
+test('when the process was killed before, the message is answered', async ({ stage }) => {
+  await stage.update(7, 'hello');
+  stage.answer = () => {
+    throw new Error('killed');
+  };
+  await stage.claim(1).catch(() => undefined);
+  stage.answer = () => 'Hi.\n\nHow are you?';
+  await stage.claim(2);
   assert.equal(await stage.waiting(), ['Hi.', 'How are you?']);
 });
 
