@@ -1,5 +1,5 @@
 import { Api, webhookCallback } from 'grammy';
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { Redis } from 'ioredis';
 import { type MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager } from '../../src'; // in your bot: from 'inturn'
@@ -103,7 +103,8 @@ function poll(bot: Bot, log: (line: string) => void): () => Promise<void> {
 }
 
 async function listen(bot: Bot, { url, port }: { readonly url: string; readonly port: number }): Promise<() => Promise<void>> {
-  const secret = randomBytes(32).toString('hex');
+  // The same in all processes, before and after a restart: there is one web hook, and its last secret is the only one that is sent.
+  const secret = createHash('sha256').update(`web hook of ${bot.token}`).digest('hex');
   const server = createServer(webhookCallback(bot, 'http', { secretToken: secret }));
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, resolve));
   await bot.api.setWebhook(url, { secret_token: secret });
