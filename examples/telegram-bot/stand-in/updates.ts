@@ -110,7 +110,7 @@ export class Updates {
   }
 
   #confirm(offset: number): void {
-    const from = offset < 0 ? (this.#waiting.at(offset) ?? this.#waiting[0])?.update.update_id ?? 0 : offset;
+    const from = offset < 0 ? this.#waiting.at(offset)?.update.update_id ?? 0 : offset;
     this.#waiting = this.#waiting.filter(({ update, again }) => again || update.update_id >= from);
   }
 }

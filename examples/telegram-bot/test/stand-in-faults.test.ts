@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FaultPlan } from '../stand-in/faults';
 import { type Faults, StandIn } from '../stand-in/server';
-import { FREE, law, type Options, refusal, SLOW, tooMany, until } from './stand-in';
+import { FREE, law, type Options, refusal, SLOW, SLOW_SECOND, tooMany, until } from './stand-in';
 
 const everyTime = (fault: keyof Faults): Options => ({ faults: { [fault]: 1 }, limits: FREE });
 
@@ -44,12 +44,19 @@ law('hang answers never, and sends nothing', everyTime('hang'), async (bot, tele
   assert.equal([telegram.sent.length, ...telegram.seen.map(({ status }) => status)], [0, 0, 0]);
 });
 
-law('what a fault keeps from the chat does not count for its limit', { timeScale: SLOW, faults: { error500: 0.5 } }, async (bot, telegram) => {
+for (const [fault, error] of [['refuse429', 429], ['error500', 500], ['cutBefore', undefined]] as const) {
+  law(`what ${fault} keeps from the chat does not count for its limit`, { timeScale: SLOW, faults: { [fault]: 1 } }, async (bot, telegram) => {
+    telegram.say(7, 'hello');
+    for (let i = 0; i < 3; i++) assert.is(await bot.send(7, 'a').then((answer) => answer.error_code, () => undefined), error);
+    assert.is(telegram.overLimit, 0);
+  });
+}
+
+law('what cutAfter lets reach the chat counts for its limit', { timeScale: SLOW, faults: { cutAfter: 1 } }, async (bot, telegram) => {
   telegram.say(7, 'hello');
-  const statuses: (number | undefined)[] = [];
-  while (!statuses.includes(429)) statuses.push((await bot.send(7, `${statuses.length}`)).error_code);
-  assert.is(telegram.sent.length, 1);
-  assert.equal(statuses.slice(-2), [undefined, 429]);
+  await bot.send(7, 'a').catch(() => undefined);
+  assert.equal(await bot.send(7, 'a'), tooMany(SLOW_SECOND));
+  assert.is(telegram.overLimit, 1);
 });
 
 test('faults are those of the seed, in whatever order the messages come', () => {

@@ -71,7 +71,7 @@ export class Bot {
     const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
       const update = JSON.parse(Buffer.concat(await request.toArray()).toString());
       heard(update, request);
-      response.writeHead(statuses.length > 1 ? statuses.shift()! : statuses[0]!).end();
+      response.writeHead(statuses.length > 1 ? statuses.shift()! : statuses[0]!, { location: '/elsewhere' }).end();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     this.#open.push(() => server.close(), () => server.closeAllConnections());
