@@ -29,8 +29,11 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   producer: ['producer', 'message-queue', 'connection'],
   leases: ['leases', 'message-dispatcher'],
   settlements: ['settlements'],
-  handling: ['handling', 'message-dispatcher'],
-  'claim-loop': ['message-dispatcher'],
+  handling: ['handling', 'message-dispatcher', 'notices', 'limits'],
+  'claim-loop': ['message-dispatcher', 'notices'],
+  notices: ['notices'],
+  schedule: ['scheduling'],
+  'manager-options': ['dedup', 'limits', 'scheduling', 'message-queue'],
 };
 
 function run(name: string): boolean {
