@@ -14,6 +14,7 @@ import { guarantees } from './guarantees';
 import { hotUser } from './hot-user';
 import { idle } from './idle';
 import { latency } from './latency';
+import { onTime } from './on-time';
 import { operations } from './operations';
 import { draw } from './plots';
 import { PROFILES } from './profiles';
@@ -23,7 +24,7 @@ import { scale } from './scale';
 import type { Section } from './section';
 import { throughput } from './throughput';
 
-const QUESTIONS = [throughput, enqueue, latency, hotUser, scale, idle, operations, guarantees];
+const QUESTIONS = [throughput, enqueue, latency, hotUser, scale, idle, onTime, operations, guarantees];
 
 function save(about: Environment, sections: readonly Section[]): string {
   const dir = join(__dirname, 'results');

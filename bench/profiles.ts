@@ -26,6 +26,7 @@ export interface Profile {
     readonly oneUser: number;
   };
   readonly idle: { readonly seconds: number; readonly waiting: number };
+  readonly onTime: { readonly count: number; readonly seconds: number };
   readonly operations: { readonly users: number; readonly batches: readonly number[] };
   readonly guarantees: { readonly killWaitSeconds: number };
 }
@@ -55,6 +56,7 @@ const FULL: Profile = {
     oneUser: 1_000_000,
   },
   idle: { seconds: 4, waiting: 100_000 },
+  onTime: { count: 1000, seconds: 10 },
   operations: { users: 10_000, batches: [1, 10, 100, 250] },
   guarantees: { killWaitSeconds: 100 },
 };
@@ -72,6 +74,7 @@ const QUICK: Profile = {
   hotUser: { messages: 10_000, others: 1000, othersRate: 500 },
   scale: { steps: [{ users: 1000, each: 100 }, { users: 100_000, each: 1 }], peersUpTo: 0, oneUser: 0 },
   idle: { seconds: 2, waiting: 10_000 },
+  onTime: { count: 200, seconds: 3 },
   operations: { users: 4000, batches: [1, 100] },
   guarantees: { killWaitSeconds: 0 },
 };
