@@ -1,7 +1,8 @@
+import { connect } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StandIn } from '../stand-in/server';
-import { FREE, law, type Options, refusal, TOKEN } from './stand-in';
+import { FREE, law, type Options, refusal, TOKEN, until } from './stand-in';
 
 law('a bot learns who it is', {}, async (bot) => {
   const { result } = await bot.call('getMe');
@@ -40,10 +41,10 @@ law('a message is answered as it is in the chat', {}, async (bot, telegram) => {
 const form = new FormData();
 form.set('chat_id', '7');
 form.set('text', 'a\r\n--ü & b=c');
-form.set('file', new Blob(['x']), 'x.txt');
+form.append('text', new Blob(['x']), 'x.txt');
 /** As grammY writes it: without blanks in the head, and without a line break before the first boundary. */
 const terse = '--b;1\r\ncontent-disposition:form-data;name="chat_id"\r\n\r\n7\r\n--b;1\r\ncontent-disposition:form-data;name="text"\r\n\r\n'
-  + 'a\r\n--ü & b=c\r\n--b;1\r\ncontent-disposition:form-data;name="f";filename=x.txt\r\ncontent-type:text/plain\r\n\r\ny\r\n--b;1--\r\n';
+  + 'a\r\n--ü & b=c\r\n--b;1\r\ncontent-disposition:form-data;name="text";filename=x.txt\r\ncontent-type:text/plain\r\n\r\ny\r\n--b;1--\r\n';
 const query = new URLSearchParams({ chat_id: '7', text: 'a\r\n--ü & b=c' });
 for (const [what, path, init] of [
   ['JSON', '', { headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(Object.fromEntries(query)) }],
@@ -156,6 +157,21 @@ for (const [what, options, message] of [
     });
   });
 }
+
+law('a bot that leaves in the middle of its request harms nobody', {}, async (bot, telegram) => {
+  const { port } = new URL(telegram.url);
+  const socket = connect(Number(port), '127.0.0.1');
+  const head = `POST /bot${TOKEN}/sendMessage HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{`;
+  socket.write(head, () => socket.resetAndDestroy());
+  await until(() => telegram.seen.length === 1);
+  assert.equal(telegram.seen.map(({ method, status }) => [method, status]), [['sendMessage', 0]]);
+  assert.ok((await bot.call('getMe')).ok);
+});
+
+law('no connection is closed for being idle', {}, async (_, telegram) => {
+  const { headers } = await fetch(`${telegram.url}/bot${TOKEN}/getMe`);
+  assert.equal([headers.get('connection'), headers.get('keep-alive')], ['keep-alive', null]);
+});
 
 law('it listens where it is told to, and says who is already there', {}, async (_, telegram) => {
   const port = Number(new URL(telegram.url).port);
