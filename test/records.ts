@@ -57,7 +57,7 @@ export function usersOf(entries: readonly Entry[]): Map<string, User> {
 function note(entry: Extract<Entry, { user: string }>, user: User, claims: Map<string, Handling>): void {
   if ('seq' in entry) noteMessage(entry, grow(user.messages, idOf(entry), () => ({ dead: [] })));
   if (!('fence' in entry)) return;
-  const key = `${entry.by} ${entry.fence}`;
+  const key = `${entry.by} ${entry.fence} ${entry.user}`; // shards count their fences apart
   const handling = claims.get(key);
   if (entry.kind === 'start') {
     const started: Handling = { start: entry };

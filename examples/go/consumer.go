@@ -80,7 +80,7 @@ func NewConsumer(shard *Shard, handler Handler) *Consumer {
 		},
 		Pace:    func(string) time.Duration { return 0 },
 		Settled: func(Message, string) {},
-		shard:   shard, handler: handler, owner: rand.Text(), after: "0",
+		shard:   shard, handler: handler, owner: rand.Text() + rand.Text(), after: "0",
 		tokens: make(chan struct{}, 1), ended: make(chan struct{}), held: map[string]*handling{},
 	}
 }

@@ -21,6 +21,9 @@ const (
 	maxBytes = 1 << 20
 )
 
+// ErrProtocol: clients of another major or number of shards use these keys. Nothing was done, and repeating does not help.
+var ErrProtocol = errors.New("PROTOCOL another <major> <shards> is in force")
+
 // Options are of a client whose calls are sent once: who repeats a call must know that it may have been carried out.
 // They are of a URL, or of the path of a unix socket.
 func Options(where string) (*redis.Options, error) {
@@ -44,7 +47,7 @@ type Shard struct {
 	scripts map[string]*redis.Script
 }
 
-// Open reads the scripts from a folder. With more than one shard, the prefix is that of ShardPrefix.
+// Open reads the scripts from a folder. With more than one shard, OpenShards opens each with its own prefix.
 func Open(options *redis.Options, lua, prefix string, shards int) (*Shard, error) {
 	scripts := map[string]*redis.Script{}
 	for _, name := range []string{"enqueue", "claim", "ack", "retry", "release", "renew"} {
@@ -59,7 +62,11 @@ func Open(options *redis.Options, lua, prefix string, shards int) (*Shard, error
 
 // call sends EVALSHA, and EVAL if the server does not know the script.
 func (s *Shard) call(ctx context.Context, script string, keys []string, args ...any) (any, error) {
-	return s.scripts[script].Run(ctx, s.redis, keys, append([]any{s.version}, args...)...).Result()
+	reply, err := s.scripts[script].Run(ctx, s.redis, keys, append([]any{s.version}, args...)...).Result()
+	if redis.HasErrorPrefix(err, "PROTOCOL") {
+		err = ErrProtocol
+	}
+	return reply, err
 }
 
 // keys gives the dispatcher's keys of these names.
@@ -76,13 +83,13 @@ func (s *Shard) dlq(user string) string   { return s.prefix + "dlq:" + user }
 
 // refused: the call breaks the contract, and repeating it cannot help.
 func refused(err error) bool {
-	return redis.HasErrorPrefix(err, "ARGUMENT") || redis.HasErrorPrefix(err, "PROTOCOL")
+	return errors.Is(err, ErrProtocol) || redis.HasErrorPrefix(err, "ARGUMENT")
 }
 
 // unanswered: the call may have been carried out.
 func unanswered(err error) bool {
 	var reply redis.Error
-	return !errors.As(err, &reply)
+	return !errors.Is(err, ErrProtocol) && !errors.As(err, &reply)
 }
 
 // answered repeats a call until Redis answers it, or ctx is done. Every script is safe to replay.

@@ -13,6 +13,7 @@ const { positionals: [command], values } = parseArgs({
     name: { type: 'string', default: '' },
     users: { type: 'string', default: '' },
     count: { type: 'string', default: '0' },
+    shards: { type: 'string', default: '1' },
     slots: { type: 'string', default: '10' },
     'lease-ms': { type: 'string', default: '30000' },
     'fail-percent': { type: 'string', default: '0' },
@@ -20,13 +21,14 @@ const { positionals: [command], values } = parseArgs({
   },
 });
 const { redis, prefix, name } = values;
+const shards = Number(values.shards);
 
 function emit(event: string, fields: object): void {
   process.stdout.write(`${JSON.stringify({ event, name, ...fields })}\n`);
 }
 
 async function produce(): Promise<void> {
-  const manager = new MessageQueueManager({ redis, prefix, maxQueueLength: 1_000_000 });
+  const manager = new MessageQueueManager({ redis, prefix, shards, maxQueueLength: 1_000_000 });
   await Promise.all(values.users.split(',').map(async (user) => {
     for (let i = 0; i < Number(values.count); i++) {
       const { position } = await manager.enqueue(user, { by: name, i });
@@ -40,7 +42,8 @@ async function consume(): Promise<void> {
   const dispatcher = new MessageDispatcher<string>({
     redis,
     prefix,
-    concurrency: Number(values.slots),
+    shards,
+    concurrency: Number(values.slots) * shards,
     lockTimeoutMs: Number(values['lease-ms']),
     backoff: (attempt) => 10 * attempt,
     decode: (payload) => payload.toString(),

@@ -41,7 +41,10 @@ export class Fleet {
   started = 0;
   acked = 0;
 
-  constructor(private readonly redis: Redis, private readonly path: string, readonly prefix: string) {}
+  /** @param pathOf the socket at which a client finds Redis */
+  constructor(
+    private readonly redis: Redis, private readonly pathOf: (client: Client) => string, readonly prefix: string, readonly shards = 1,
+  ) {}
 
   /** Starts a producer. What it will send counts as sent from now on. */
   produce(client: Client, users: readonly string[], count: number): Member {
@@ -81,7 +84,7 @@ export class Fleet {
 
   /** Every consumer has looked for messages, and waits for some. */
   async idle(): Promise<void> {
-    const consumers = this.members.filter(({ name }) => name.includes('consumer')).length;
+    const consumers = this.members.filter(({ name }) => name.includes('consumer')).length * this.shards;
     await this.until(async () => {
       const clients = (await this.redis.client('LIST')) as string;
       return clients.split('\n').filter((client) => client.includes(' cmd=blpop ')).length === consumers;
@@ -89,15 +92,16 @@ export class Fleet {
   }
 
   async drained(): Promise<void> {
-    await this.until(async () => (await this.redis.zcard(`${this.prefix}dispatcher:active`)) === 0, 'the queues are empty');
+    await this.until(async () => (await this.redis.keys(`*${this.prefix}*dispatcher:active`)).length === 0, 'the queues are empty');
   }
 
   /** All that happened, in the order of time, and what is left in Redis. */
   async history(): Promise<Entry[]> {
     for (const key of await this.#leftovers()) this.#note('redis', { kind: 'left', user: '', key });
-    const retried = new Set(this.#entries.flatMap((entry) => (entry.kind === 'retried' ? [`${entry.by} ${entry.fence}`] : [])));
+    const claim = ({ by, fence, user }: { by: string; fence: string; user: string }): string => `${by} ${fence} ${user}`;
+    const retried = new Set(this.#entries.flatMap((entry) => (entry.kind === 'retried' ? [claim(entry)] : [])));
     return this.#entries
-      .map((entry) => (entry.kind === 'end' && retried.has(`${entry.by} ${entry.fence}`) ? { ...entry, ending: 'failed' as const } : entry))
+      .map((entry) => (entry.kind === 'end' && retried.has(claim(entry)) ? { ...entry, ending: 'failed' as const } : entry))
       .sort((a, b) => a.at - b.at);
   }
 
@@ -111,12 +115,10 @@ export class Fleet {
 
   /** Keys of the prefix that ought not to be left: all but the fixed bookkeeping, and clients' records that expire. */
   async #leftovers(): Promise<string[]> {
-    const fixed = new Set(['fence', 'wake', 'protocol'].map((key) => `${this.prefix}dispatcher:${key}`));
-    const record = new RegExp(`^${this.prefix}dispatcher:(producer|owner):`);
     const left: string[] = [];
-    for (const key of await this.redis.keys(`${this.prefix}*`)) {
-      const expires = record.test(key) && (await this.redis.pttl(key)) !== -1;
-      if (!fixed.has(key) && !expires) left.push(key);
+    for (const key of await this.redis.keys(`*${this.prefix}*`)) {
+      const expires = /:dispatcher:(producer|owner):/.test(key) && (await this.redis.pttl(key)) !== -1;
+      if (!/:dispatcher:(fence|wake|protocol)$/.test(key) && !expires) left.push(key);
     }
     return left;
   }
@@ -130,7 +132,7 @@ export class Fleet {
   }
 
   #start(client: Client, name: string, command: string, options: Record<string, string | number>): Member {
-    const given = { redis: this.path, prefix: this.prefix, name, ...options };
+    const given = { redis: this.pathOf(client), prefix: this.prefix, shards: this.shards, name, ...options };
     const args = Object.entries(given).flatMap(([key, value]) => [`--${key}`, String(value)]);
     const [program, ...first] = client.command;
     const child = spawn(program, [...first, command, ...args], {

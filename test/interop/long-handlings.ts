@@ -12,7 +12,7 @@ const SLOTS = 2;
  * let them end, and claim nothing more.
  */
 export async function longHandlings(redis: Redis, path: string, clients: readonly Client[]): Promise<Verdict[]> {
-  using fleet = new Fleet(redis, path, 'long:');
+  using fleet = new Fleet(redis, () => path, 'long:');
   const consumers = clients.map((client) => fleet.consume(client, { slots: SLOTS, 'lease-ms': LEASE_MS, 'work-ms': WORK_MS }));
   await fleet.idle();
   const users = Array.from({ length: SLOTS * clients.length }, (_, i) => `user-${i}`);

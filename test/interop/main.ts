@@ -13,7 +13,9 @@ import { promisify } from 'node:util';
 import { PrivateRedis } from '../redis';
 import { type Client, LANGUAGES, MissingToolchain } from './languages';
 import { longHandlings } from './long-handlings';
+import { lossyFleet } from './lossy-fleet';
 import { mixedFleet } from './mixed-fleet';
+import { refusals } from './refusals';
 import type { Verdict } from './verdict';
 
 const VECTORS = join(__dirname, '..', '..', 'lua', 'vectors');
@@ -64,10 +66,14 @@ function judge(verdicts: readonly Verdict[]): void {
 async function main(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'inturn-interop-'));
   const redis = await PrivateRedis.start();
+  const admin = redis.client();
   try {
     const clients = await install(dir);
-    for (const client of clients) await vectors(client, redis.path);
-    for (const scenario of [longHandlings, mixedFleet]) judge(await scenario(redis.client(), redis.path, clients));
+    for (const client of clients) {
+      await admin.script('FLUSH'); // it finds no script that another one has brought
+      await vectors(client, redis.path);
+    }
+    for (const scenario of [refusals, longHandlings, lossyFleet, mixedFleet]) judge(await scenario(admin, redis.path, clients));
   } finally {
     await redis.stop();
     rmSync(dir, { recursive: true });

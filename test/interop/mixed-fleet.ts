@@ -16,7 +16,7 @@ const USERS = ['9223372036854775807', '-1001234567890', 'a:b', '{x}', '*', '|||'
  * killed, the scripts are flushed, and all connections are cut.
  */
 export async function mixedFleet(redis: Redis, path: string, clients: readonly Client[]): Promise<Verdict[]> {
-  using fleet = new Fleet(redis, path, 'mixed:');
+  using fleet = new Fleet(redis, () => path, 'mixed:');
   const begin = performance.now();
   const options = { slots: SLOTS, 'lease-ms': LEASE_MS, 'fail-percent': FAIL_PERCENT };
   const victims = clients.map((client) => fleet.consume(client, options));

@@ -2,5 +2,8 @@
 
 from .consumer import Consumer, Message, Reject, RetryLater
 from .producer import Producer, QueueFull, UnknownOutcome, WrongType
+from .scripts import ProtocolError
 
-__all__ = ["Consumer", "Message", "Producer", "QueueFull", "Reject", "RetryLater", "UnknownOutcome", "WrongType"]
+__all__ = [
+    "Consumer", "Message", "Producer", "ProtocolError", "QueueFull", "Reject", "RetryLater", "UnknownOutcome", "WrongType",
+]

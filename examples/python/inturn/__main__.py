@@ -13,7 +13,8 @@ from pathlib import Path
 from . import vectors
 from .consumer import Consumer, Message
 from .producer import Producer
-from .scripts import connect
+from .scripts import ProtocolError, connect
+from .shards import shard_of, shard_prefixes
 
 
 def emit(event: str, **fields: object) -> None:
@@ -22,9 +23,11 @@ def emit(event: str, **fields: object) -> None:
 
 async def produce(options: argparse.Namespace) -> None:
     async with connect(options.redis) as redis:
-        producer = Producer(redis, options.prefix.encode())
+        prefixes = await shard_prefixes(redis, options.prefix.encode(), options.shards)
+        producers = [Producer(redis, prefix, shards=options.shards) for prefix in prefixes]
 
         async def send(user: str) -> None:
+            producer = producers[shard_of(user.encode(), options.shards)]
             for i in range(options.count):
                 message = {"by": options.name, "i": i}
                 position = await producer.enqueue(user.encode(), json.dumps(message).encode())
@@ -48,13 +51,18 @@ async def consume(options: argparse.Namespace) -> None:
             raise RuntimeError("told to fail")
 
     async with connect(options.redis) as redis:
-        consumer = Consumer(
-            redis, handle, options.prefix.encode(),
-            slots=options.slots, lease_ms=options.lease_ms, back_off=lambda attempts: 10 * attempts,
-            on_settled=lambda message, outcome: tell("settled", message, outcome=outcome),
-        )
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, consumer.stop)
-        await consumer.run()
+        consumers = [
+            Consumer(
+                redis, handle, prefix, shards=options.shards,
+                slots=options.slots, lease_ms=options.lease_ms, back_off=lambda attempts: 10 * attempts,
+                on_settled=lambda message, outcome: tell("settled", message, outcome=outcome),
+            )
+            for prefix in await shard_prefixes(redis, options.prefix.encode(), options.shards)
+        ]
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: [one.stop() for one in consumers])
+        async with asyncio.TaskGroup() as running:
+            for consumer in consumers:
+                running.create_task(consumer.run())
 
 
 async def run_vectors(options: argparse.Namespace) -> None:
@@ -79,10 +87,11 @@ def parse() -> argparse.Namespace:
     producing, consuming = command("produce", produce), command("consume", consume)
     for one in (producing, consuming):
         one.add_argument("--prefix", default="")
+        one.add_argument("--shards", type=int, default=1, help="that users are spread over")
         one.add_argument("--name", required=True)
     producing.add_argument("--users", required=True, help="separated by commas")
     producing.add_argument("--count", type=int, required=True, help="messages per user")
-    consuming.add_argument("--slots", type=int, default=10)
+    consuming.add_argument("--slots", type=int, default=10, help="of each shard")
     consuming.add_argument("--lease-ms", type=int, default=30_000)
     consuming.add_argument("--fail-percent", type=float, default=0, help="of first attempts")
     consuming.add_argument("--work-ms", type=float, default=1, help="that a handling takes")
@@ -93,4 +102,10 @@ def parse() -> argparse.Namespace:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
     arguments = parse()
-    asyncio.run(arguments.run(arguments))
+    refusals: tuple[Exception, ...] = ()
+    try:
+        asyncio.run(arguments.run(arguments))
+    except* ProtocolError as group:
+        refusals = group.exceptions
+    if refusals:
+        sys.exit(str(refusals[0]))

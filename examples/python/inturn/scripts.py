@@ -12,7 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, NoScriptError, RedisError, TimeoutError
+from redis.exceptions import ConnectionError, NoScriptError, RedisError, ResponseError, TimeoutError
 
 LUA = Path(os.environ.get("INTURN_LUA") or Path(__file__).resolve().parents[3] / "lua")
 MAJOR = 1
@@ -28,6 +28,10 @@ log = logging.getLogger("inturn")
 Argument = bytes | str | int
 
 
+class ProtocolError(ResponseError):
+    """Clients of another major or number of shards use these keys. Nothing was done, and repeating does not help."""
+
+
 class Script:
     def __init__(self, path: Path) -> None:
         self._source = path.read_bytes()
@@ -35,9 +39,17 @@ class Script:
 
     async def __call__(self, redis: Redis, keys: Sequence[bytes], args: Sequence[Argument]) -> Any:
         try:
-            return await redis.evalsha(self._sha, len(keys), *keys, *args)
+            return await self._run(redis, len(keys), *keys, *args)
+        except ResponseError as error:
+            if str(error).startswith("PROTOCOL"):
+                raise ProtocolError(str(error)) from None
+            raise
+
+    async def _run(self, redis: Redis, *rest: Argument) -> Any:
+        try:
+            return await redis.evalsha(self._sha, *rest)
         except NoScriptError:
-            return await redis.eval(self._source, len(keys), *keys, *args)
+            return await redis.eval(self._source, *rest)
 
 
 enqueue, claim, ack, retry, release, renew = (

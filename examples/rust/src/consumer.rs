@@ -12,7 +12,7 @@ use redis::{FromRedisValue, ScriptInvocation, Value, from_redis_value};
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
-use crate::link::{BATCH, Keys, Link, Scripts, VERSION, random_id};
+use crate::link::{BATCH, Keys, Link, Scripts, random_id};
 use crate::settlement::{self, Settlement};
 use crate::worker::{Event, Handler, Lease, Message, spawn_waiter, spawn_worker};
 
@@ -81,7 +81,7 @@ pub fn consume(address: &str, keys: Keys, scripts: &Scripts, options: Options, h
         keys,
         scripts,
         options,
-        owner: random_id(),
+        owner: random_id() + &random_id(), // 64 characters: see the guide
         after: 0,
         running: HashMap::new(),
         settling: Vec::new(),
@@ -241,7 +241,7 @@ impl<'a> Consumer<'a> {
         for name in once(&"protocol").chain(keys) {
             call.key(self.keys.fixed(name));
         }
-        call.arg(VERSION);
+        call.arg(&self.keys.version);
         call
     }
 

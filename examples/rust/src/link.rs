@@ -7,13 +7,12 @@ use std::{error, fmt, fs, io, thread};
 
 use redis::{Client, Connection, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation};
 
-/// `"<major> <shards>"`: ARGV[1] of every script. These examples use one shard.
-pub const VERSION: &str = "1 1";
+const MAJOR: u32 = 1;
 /// Messages in one call, at most.
 pub const BATCH: usize = 250;
 
 /// Errors that a script answers with. Any other (LOADING, READONLY, BUSY, OOM and so on) ends by itself.
-const REFUSALS: [&str; 4] = ["ARGUMENT", "PROTOCOL", "STALE", "EXPIRED"];
+const REFUSALS: [&str; 3] = ["ARGUMENT", "STALE", "EXPIRED"];
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
 
@@ -51,21 +50,25 @@ pub fn folder() -> PathBuf {
 
 /// The names of the keys under one prefix.
 #[derive(Clone)]
-pub struct Keys(String);
+pub struct Keys {
+    prefix: String,
+    /// `"<major> <shards>"`: ARGV[1] of every script.
+    pub version: String,
+}
 
 impl Keys {
-    pub fn new(prefix: &str) -> Self {
-        Self(prefix.to_owned())
+    pub fn new(prefix: &str, shards: u64) -> Self {
+        Self { prefix: prefix.to_owned(), version: format!("{MAJOR} {shards}") }
     }
 
     /// A key of the bookkeeping: `active`, `claims` and so on.
     pub fn fixed(&self, name: &str) -> String {
-        format!("{}dispatcher:{name}", self.0)
+        format!("{}dispatcher:{name}", self.prefix)
     }
 
     /// What precedes a user in the name of its list, for `root` and `schedules`.
     pub fn root(&self, kind: &str) -> String {
-        format!("{}{kind}:", self.0)
+        format!("{}{kind}:", self.prefix)
     }
 
     /// A user's list: `queue` or `dlq`. A user is bytes, and so is the key.
@@ -87,18 +90,21 @@ pub struct Answer<T> {
     pub sent: Instant,
 }
 
-/// The error that a call ended with. Sent more than once, it may have run all the same.
+/// The error that a call ended with.
 #[derive(Debug)]
-pub struct CallError {
-    pub error: RedisError,
-    pub sends: u32,
+pub enum CallError {
+    /// Clients of another major or number of shards use these keys. Nothing was done, and repeating does not help.
+    Protocol,
+    /// Sent more than once, the call may have run all the same.
+    Redis { error: RedisError, sends: u32 },
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        match self.sends {
-            0 | 1 => self.error.fmt(formatter),
-            sends => write!(formatter, "{} (sent {sends} times)", self.error),
+        match self {
+            Self::Protocol => formatter.write_str("PROTOCOL another <major> <shards> is in force"),
+            Self::Redis { error, sends: 0 | 1 } => error.fmt(formatter),
+            Self::Redis { error, sends } => write!(formatter, "{error} (sent {sends} times)"),
         }
     }
 }
@@ -137,21 +143,28 @@ impl Link {
 
     /// Sends the same call until Redis answers it: every script is safe to replay.
     pub fn call<T: FromRedisValue>(&mut self, call: &ScriptInvocation) -> Result<Answer<T>, CallError> {
+        self.repeat(|connection| call.invoke(connection)) // EVALSHA, and SCRIPT LOAD when Redis answers NOSCRIPT
+    }
+
+    pub fn repeat<T>(&mut self, send: impl Fn(&mut Connection) -> RedisResult<T>) -> Result<Answer<T>, CallError> {
         let [mut pause, longest] = BACK_OFF;
         let mut sends = 0;
         loop {
             let sent = Instant::now();
             let outcome = self.connection().and_then(|connection| {
                 sends += 1;
-                call.invoke(connection) // EVALSHA, and SCRIPT LOAD when Redis answers NOSCRIPT
+                send(connection)
             });
             let error = match outcome {
                 Ok(value) => return Ok(Answer { value, sent }),
                 Err(error) => error,
             };
+            if error.code() == Some("PROTOCOL") {
+                return Err(CallError::Protocol);
+            }
             let over = self.until.is_some_and(|until| Instant::now() >= until);
             if over || error.code().is_some_and(|code| REFUSALS.contains(&code)) {
-                return Err(CallError { error, sends });
+                return Err(CallError::Redis { error, sends });
             }
             eprintln!("{error}: again in {pause:?}");
             self.disconnect();

@@ -15,12 +15,12 @@ use serde_json::{Value as Json, json};
 use inturn::consumer::{Options, consume};
 use inturn::link::{BATCH, Keys, Link, Scripts, folder};
 use inturn::producer::{self, Outcome, Producer};
-use inturn::vectors;
 use inturn::worker::{Failure, Message};
+use inturn::{shards, vectors};
 
 const USAGE: &str = "\
-inturn produce --redis <url or socket> --prefix <P> --users <a,b,...> --count <per user> --name <label>
-inturn consume --redis <url or socket> --prefix <P> --slots <n> --lease-ms <n> --name <label> [--fail-percent <p>] [--work-ms <n>]
+inturn produce --redis <url or socket> --prefix <P> --users <a,b,...> --count <per user> --name <label> [--shards <n>]
+inturn consume --redis <url or socket> --prefix <P> --slots <n> --lease-ms <n> --name <label> [--fail-percent <p>] [--work-ms <n>] [--shards <n>]
 inturn vectors --redis <url or socket> <directory>";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -74,10 +74,22 @@ impl Flags {
 }
 
 fn produce(flags: &Flags) -> Result<ExitCode> {
-    let (address, keys, name) = (flags.text("redis")?, Keys::new(flags.text("prefix")?), flags.text("name")?);
-    let users: Vec<_> = flags.text("users")?.split(',').collect();
+    let shards = flags.number("shards", Some(1))?;
+    for (shard, keys) in open(flags, shards)?.into_iter().enumerate() {
+        let of_shard = |user: &&str| shards::of_user(user.as_bytes(), shards) == shard as u64;
+        produce_to(keys, &flags.text("users")?.split(',').filter(of_shard).collect::<Vec<_>>(), flags)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(flags: &Flags, shards: u64) -> Result<Vec<Keys>> {
+    Ok(shards::open(&mut Link::new(flags.text("redis")?)?, flags.text("prefix")?, shards)?)
+}
+
+fn produce_to(keys: Keys, users: &[&str], flags: &Flags) -> Result<()> {
+    let name = flags.text("name")?;
     let scripts = Scripts::load(&folder())?;
-    let mut producer = Producer::new(Link::new(address)?, keys, &scripts);
+    let mut producer = Producer::new(Link::new(flags.text("redis")?)?, keys, &scripts);
     // One message of every user, then the next of every user: in order for each, and a call holds many users.
     let sequence: Vec<(&str, u64)> =
         (0..flags.number("count", None)?).flat_map(|i| users.iter().map(move |&user| (user, i))).collect();
@@ -96,10 +108,20 @@ fn produce(flags: &Flags) -> Result<ExitCode> {
             println!("{}", json!({"event": "accepted", "user": user, "by": name, "i": i, "position": position}));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn run_consumer(flags: &Flags) -> Result<ExitCode> {
+    let shards = open(flags, flags.number("shards", Some(1))?)?;
+    thread::scope(|scope| {
+        let consume = |keys| move || consume_from(keys, flags).map_err(|error| error.to_string());
+        let running: Vec<_> = shards.into_iter().map(|keys| scope.spawn(consume(keys))).collect();
+        running.into_iter().try_for_each(|one| one.join().expect("it does not panic"))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn consume_from(keys: Keys, flags: &Flags) -> Result<()> {
     let fail_percent = flags.number("fail-percent", Some(0.0))?;
     let work = Duration::from_millis(flags.number("work-ms", Some(1))?);
     let label = flags.text("name")?.to_owned();
@@ -123,9 +145,7 @@ fn run_consumer(flags: &Flags) -> Result<ExitCode> {
         }
         Ok(())
     };
-    let keys = Keys::new(flags.text("prefix")?);
-    consume(flags.text("redis")?, keys, &Scripts::load(&folder())?, options, Arc::new(handler))?;
-    Ok(ExitCode::SUCCESS)
+    consume(flags.text("redis")?, keys, &Scripts::load(&folder())?, options, Arc::new(handler))
 }
 
 fn run_vectors(flags: &Flags) -> Result<ExitCode> {

@@ -2,7 +2,7 @@
 
 use std::{error, fmt};
 
-use crate::link::{BATCH, CallError, Keys, Link, Scripts, VERSION, random_id};
+use crate::link::{BATCH, CallError, Keys, Link, Scripts, random_id};
 
 /// How long Redis remembers this producer: longer than any call is repeated.
 const TTL_MS: u64 = 3_600_000;
@@ -64,7 +64,7 @@ impl<'a> Producer<'a> {
         self.n += 1;
         match self.send(messages) {
             // Redis has forgotten this producer, and the call surely did nothing: it goes out under a new name.
-            Err(CallError { error, sends: 1 }) if error.code() == Some("EXPIRED") => {
+            Err(CallError::Redis { error, sends: 1 }) if error.code() == Some("EXPIRED") => {
                 self.id = random_id();
                 self.n = 1;
                 self.send(messages)
@@ -72,8 +72,10 @@ impl<'a> Producer<'a> {
             outcome => outcome,
         }
         .map(|reply| reply.split(' ').map(outcome).collect())
-        .map_err(|failed| match failed.error.code() {
-            Some("EXPIRED" | "STALE") if failed.sends > 1 => Error::UnknownOutcome,
+        .map_err(|failed| match &failed {
+            CallError::Redis { error, sends: 2.. } if matches!(error.code(), Some("EXPIRED" | "STALE")) => {
+                Error::UnknownOutcome
+            }
             _ => Error::Call(failed),
         })
     }
@@ -84,7 +86,7 @@ impl<'a> Producer<'a> {
         for name in ["protocol", "active", "wake", "seen"] {
             call.key(self.keys.fixed(name));
         }
-        call.key(producer).arg(VERSION).arg(self.n).arg(TTL_MS).arg(MAX_LENGTH).arg(WINDOW_MS);
+        call.key(producer).arg(&self.keys.version).arg(self.n).arg(TTL_MS).arg(MAX_LENGTH).arg(WINDOW_MS);
         for Message { user, payload } in messages {
             call.key(self.keys.list("queue", user)).arg(user).arg("").arg(payload);
         }

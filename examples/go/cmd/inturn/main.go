@@ -25,7 +25,7 @@ import (
 
 type options struct {
 	redis, prefix, name, users string
-	count, slots               int
+	count, slots, shards       int
 	leaseMs                    int64
 	failPercent, workMs        float64
 }
@@ -49,7 +49,8 @@ func main() {
 	flags.StringVar(&o.name, "name", "", "of this process, in what it prints")
 	flags.StringVar(&o.users, "users", "", "separated by commas")
 	flags.IntVar(&o.count, "count", 0, "messages per user")
-	flags.IntVar(&o.slots, "slots", 10, "messages that are handled at once")
+	flags.IntVar(&o.shards, "shards", 1, "that users are spread over")
+	flags.IntVar(&o.slots, "slots", 10, "messages of a shard that are handled at once")
 	flags.Int64Var(&o.leaseMs, "lease-ms", 30_000, "how long a silent holder keeps a message")
 	flags.Float64Var(&o.failPercent, "fail-percent", 0, "of first attempts")
 	flags.Float64Var(&o.workMs, "work-ms", 1, "that a handling takes")
@@ -66,23 +67,27 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-func open(o options) (*inturn.Shard, error) {
+func open(ctx context.Context, o options) ([]*inturn.Shard, error) {
 	options, err := inturn.Options(o.redis)
 	if err != nil {
 		return nil, err
 	}
 	lua := cmp.Or(os.Getenv("INTURN_LUA"), "../../lua")
-	return inturn.Open(options, lua, o.prefix, 1)
+	return inturn.OpenShards(ctx, options, lua, o.prefix, o.shards)
 }
 
 func produce(ctx context.Context, o options, _ []string) error {
-	shard, err := open(o)
+	shards, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
-	producer := inturn.NewProducer(shard)
+	producers := make([]*inturn.Producer, len(shards))
+	for i, shard := range shards {
+		producers[i] = inturn.NewProducer(shard)
+	}
 	var users errgroup.Group
 	for user := range strings.SplitSeq(o.users, ",") {
+		producer := producers[inturn.ShardOf(user, o.shards)]
 		users.Go(func() error { return send(ctx, producer, o, user) })
 	}
 	return users.Wait()
@@ -104,10 +109,18 @@ func send(ctx context.Context, producer *inturn.Producer, o options, user string
 }
 
 func consume(ctx context.Context, o options, _ []string) error {
-	shard, err := open(o)
+	shards, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
+	var consumers errgroup.Group
+	for _, shard := range shards {
+		consumers.Go(func() error { return consumer(shard, o).Run(ctx) })
+	}
+	return consumers.Wait()
+}
+
+func consumer(shard *inturn.Shard, o options) *inturn.Consumer {
 	consumer := inturn.NewConsumer(shard, func(ctx context.Context, message inturn.Message) error {
 		tell("start", o.name, message, "")
 		select {
@@ -125,7 +138,7 @@ func consume(ctx context.Context, o options, _ []string) error {
 	consumer.Lease = time.Duration(o.leaseMs) * time.Millisecond
 	consumer.BackOff = func(attempts int64) time.Duration { return time.Duration(10*attempts) * time.Millisecond }
 	consumer.Settled = func(message inturn.Message, outcome string) { tell("settled", o.name, message, outcome) }
-	return consumer.Run(ctx)
+	return consumer
 }
 
 func tell(event, name string, message inturn.Message, outcome string) {
