@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 BIN := node_modules/.bin
 
-.PHONY: help demo test mutants mutants-ts check torture outage interop bench bench-quick bot bot-test build clean redis
+.PHONY: help demo test mutants mutants-ts check torture outage interop bench bench-quick bot bot-test bot-compare build clean redis
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,11 @@ check: node_modules redis ## What CI runs: types, then the tests
 bot: examples/telegram-bot/node_modules redis ## Show a chat with the Telegram bot of examples/, offline (20 s; with TELEGRAM_BOT_TOKEN: run it)
 	@$(BIN)/ts-node examples/telegram-bot/main.ts
 
-bot-test: examples/telegram-bot/node_modules redis ## Check the types of the Telegram bot in examples/, and test it
+bot-test: examples/telegram-bot/node_modules redis ## Check the types of the Telegram bot in examples/, and test it, with 300 users (about a minute)
 	@$(BIN)/tsc -p examples/telegram-bot && $(BIN)/ts-node examples/telegram-bot/test/main.ts
+
+bot-compare: examples/telegram-bot/node_modules redis ## Let a bot that sends by itself, and that of examples/, meet the same load, and print what users see (3 minutes)
+	@$(BIN)/ts-node examples/telegram-bot/test/compare.ts
 
 torture: node_modules redis ## Let everything fail under load, and check every promise (SECONDS=60 SEED=7 SEEDS=1 NEMESIS=kill,stall)
 	@SECONDS=$(SECONDS) SEED=$(SEED) SEEDS=$(SEEDS) NEMESIS=$(NEMESIS) $(BIN)/ts-node test/torture/main.ts

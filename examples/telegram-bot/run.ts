@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly proactive?: ProactiveOptions;
   readonly quietMs?: number;
   readonly timeScale?: number;
+  /** Of all chats together. @default RATE_PER_SECOND */
+  readonly ratePerSecond?: number;
   /** Of both dispatchers. */
   readonly dispatching?: Pick<MessageDispatcherOptions, 'maxRetries' | 'lockTimeoutMs' | 'intervalMs'>;
   readonly log?: (line: string) => void;
@@ -38,11 +40,11 @@ export interface Running {
 
 /** Runs all of the bot in this process. With more traffic, run `runDispatcher` alone in further ones. */
 export async function runBot(options: RunOptions): Promise<Running> {
-  const { redis, token, apiRoot, model, proactive, quietMs, timeScale = 1, log = console.error } = options;
+  const { redis, token, apiRoot, model, proactive, quietMs, timeScale = 1, ratePerSecond = RATE_PER_SECOND, log = console.error } = options;
   const manager = new MessageQueueManager({ redis });
   const inbox = new MessageQueueManager({ redis, prefix: INBOX, timeoutMs: KEEP_TIMEOUT_MS });
   const conversations = new Conversations(redis);
-  await manager.limitRate(RATE_PER_SECOND * timeScale);
+  await manager.limitRate(ratePerSecond * timeScale);
   const { bot, answering } = makeBot(
     { token, apiRoot, manager, inbox, conversations, model, proactive, quietMs }, { redis, ...options.dispatching },
   );
