@@ -3,6 +3,7 @@ import {
   type ChatMessage, type MessageContext, MessageDispatcher, type MessageDispatcherOptions, type MessageQueueManager, RetryLater,
 } from '../../src'; // in your bot: from 'inturn'
 import type { Conversations } from './conversations';
+import { MAX_RETRIES } from './dispatcher';
 import type { Model } from './model';
 import { PROACTIVE, type ProactiveOptions, scheduleProactiveMessages } from './proactive-messaging';
 import { splitIntoParts } from './split';
@@ -43,6 +44,7 @@ export function makeBot(
     if (position > 0) await giveWay(manager, chat);
   });
   const answering = new MessageDispatcher({
+    maxRetries: MAX_RETRIES,
     ...inboxOptions,
     prefix: INBOX,
     delay: () => 0,

@@ -12,8 +12,8 @@ const GROUP_GAP_MS = 3000; // 20 a minute
 /** A failed message may have been sent: its next try keeps the longest gap. */
 const BACKOFF_MS = 3000;
 const LONGEST_BACKOFF_MS = 60_000;
-/** Some five minutes of back-off: an outage of Telegram should not cost messages. */
-const MAX_RETRIES = 10;
+/** Some five minutes of back-off: an outage of Telegram, or of the model, should not cost messages. */
+export const MAX_RETRIES = 10;
 /** So many chats refused one after the other, and the refusals are not about one chat. */
 const CHATS_OF_A_FLOOD = 3;
 

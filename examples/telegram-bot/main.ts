@@ -11,12 +11,14 @@ import { play } from './offline';
 import { runBot, runDispatcher } from './run';
 
 async function main(): Promise<void> {
-  const { TELEGRAM_BOT_TOKEN: token, WEBHOOK_URL: url, PORT: port = '8080' } = process.env;
+  const { TELEGRAM_BOT_TOKEN: token, TELEGRAM_API_ROOT: apiRoot, WEBHOOK_URL: url, PORT: port = '8080' } = process.env;
   if (!token) return play(process.stdout);
-  const { redis: address, ...dispatching } = configFromEnv();
+  const { redis: address, maxRetries, ...times } = configFromEnv();
+  const dispatching = process.env.MESSAGE_QUEUE_MAX_RETRIES ? { ...times, maxRetries } : times; // the bot's own default is higher
   const redis = new Redis(address, { maxRetriesPerRequest: null });
   redis.on('error', ({ message }) => console.error(`redis: ${message}`));
-  const options = { token, redis, model: modelFromEnv(), dispatching, webhook: url ? { url, port: Number(port) } : undefined };
+  const webhook = url ? { url, port: Number(port) } : undefined;
+  const options = { token, apiRoot, redis, model: modelFromEnv(), dispatching, webhook };
   const running = [await runBot(options), runDispatcher(options)];
   const stop = async () => {
     for (const one of running) await one.stop();

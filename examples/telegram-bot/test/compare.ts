@@ -1,7 +1,7 @@
 /**
  * How does a bot that sends by itself fare under the same load? Prints the table of the README.
  *
- * `npx ts-node examples/telegram-bot/test/compare.ts`, about two minutes.
+ * `npx ts-node examples/telegram-bot/test/compare.ts`, about three minutes.
  */
 import { type Account, account } from './load/account';
 import { run } from './load/run';

@@ -22,7 +22,7 @@ test('it was hard enough: messages were refused, cut, paced, interrupted and del
   const cut = sent.filter((one) => one.cut).length;
   assert.ok(refused > 0.03 * sends.length, `${refused} refused`);
   assert.ok(cut > 0.01 * sends.length, `${cut} cut`);
-  assert.ok(counts.paced > 0.05 * sends.length, `${counts.paced} paced`);
+  assert.ok(counts.paced > 30, `${counts.paced} paced`);
   assert.ok(counts.interrupted > 10, `${counts.interrupted} interrupted`);
   assert.ok(lines.filter(({ twice }) => twice).length > 20);
   assert.is(kills.length, 2);

@@ -1,5 +1,8 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -75,6 +78,16 @@ test('a web hook takes nothing without its secret', async (context) => {
     assert.is(answer.status, 401);
     assert.is(await context.redis.exists(`inbox:queue:${CHAT}`), 0);
   });
+});
+
+test('the program answers until it is told to stop, and ends with exit code 0', async ({ server, telegram }) => {
+  const env = { ...process.env, TELEGRAM_BOT_TOKEN: TOKEN, TELEGRAM_API_ROOT: telegram.url, MESSAGE_QUEUE_REDIS_URL: server.path };
+  const child = fork(join(__dirname, '..', 'main.ts'), { env, execArgv: ['-r', 'ts-node/register'] });
+  const gone = once(child, 'exit');
+  telegram.say(CHAT, 'hi');
+  await until(() => telegram.sent.length > 0, 'the answer');
+  child.kill('SIGTERM');
+  assert.equal(await gone, [0, null]);
 });
 
 test('what is logged names the chat and the reason, and never the text', async (context) => {

@@ -9,8 +9,8 @@ export const PLAN = Object.freeze({
   /** How much faster the stand-in's seconds go; every wait of the bots is shorter by as much. */
   timeScale: 2,
   /** Within which all users begin, in ms of this machine, as everything here. */
-  overMs: 14_000,
-  /** Below the bot's own: in half a second of a busy machine, messages of three quarters of a second can arrive. */
+  overMs: 24_000,
+  /** Below the bot's own: what waited while the machine was busy arrives together. */
   ratePerSecond: 20,
   quietMs: 700,
   /** After an answer a proactive message follows. */
@@ -20,7 +20,7 @@ export const PLAN = Object.freeze({
   lockTimeoutMs: 3000,
   processes: 3,
   /** When a process that sends is killed, in ms after the first line. */
-  killsAtMs: [6000, 11_000],
+  killsAtMs: [8000, 16_000],
 });
 
 export const NUDGE = 'By the way, are you still there?';
@@ -36,6 +36,9 @@ export interface Line {
 }
 
 const WORDS = 'we could walk along the river and then look for a place that has tea and cake since it may rain later on'.split(' ');
+
+/** Of parts, in words: some are typed faster than a chat's limit allows, and some take long. */
+const LENGTHS = [1, 14, 1, 22, 4, 18, 1, 24, 8, 20, 16];
 
 /** The same lines for the same seed, by time: each user sends one to three in quick succession, a third goes on later. */
 export function linesOf({ seed, users, groups, overMs, timeScale } = PLAN): Line[] {
@@ -69,7 +72,8 @@ export interface Part {
 export function answerTo(said: string): string {
   const [line, parts] = /^(\d+) asks for (\d)$/.exec(said)!.slice(1).map(Number) as [number, number];
   return Array.from({ length: parts }, (_, i) => {
-    const words = Array.from({ length: 2 + ((line * 31 + parts * 17 + i * 7) % 22) }, (_, word) => WORDS[(word + i * 5) % WORDS.length]);
+    const length = LENGTHS[(line * 31 + parts * 17 + i * 7) % LENGTHS.length]!;
+    const words = Array.from({ length }, (_, word) => WORDS[(word + i * 5) % WORDS.length]);
     return `${line}: ${i + 1}/${parts} ${words.join(' ')}`;
   }).join('\n\n');
 }
