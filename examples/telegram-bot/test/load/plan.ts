@@ -15,7 +15,7 @@ export const PLAN = Object.freeze({
   quietMs: 700,
   /** After an answer a proactive message follows. */
   nudgeAfterMs: 3000,
-  faults: { refuse429: 0.05, cutAfter: 0.02 },
+  faults: { refuse429: 0.05, cutAfter: 0.02, cutBefore: 0.01, error500: 0.01 },
   latencyMs: [20, 80] as const,
   lockTimeoutMs: 3000,
   processes: 3,
