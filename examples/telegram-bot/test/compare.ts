@@ -9,7 +9,7 @@ import { run } from './load/run';
 const ROWS: readonly (readonly [string, (counts: Account) => number])[] = [
   ['messages that arrived', ({ arrived }) => arrived],
   ['missing, of answers that nobody interrupted and what follows them', ({ missing }) => missing],
-  ['out of order', ({ outOfOrder }) => outOfOrder],
+  ['out of order, or behind a part that never came', ({ outOfOrder }) => outOfOrder],
   ['of an old answer, after a newer one had begun', ({ stale }) => stale],
   ['twice, since a call was cut after it took effect', ({ repeatedByCut }) => repeatedByCut],
   ['twice, since the process that sent it was killed', ({ repeatedByKill }) => repeatedByKill],
