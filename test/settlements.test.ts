@@ -99,6 +99,17 @@ test('a settlement that Redis refused is sent again while its lease runs, and is
   assert.equal(await redis.keys('queue:*'), [`queue:${first!.user as string}`]);
 });
 
+test('when all that Redis refused is given up, nothing is sent', async () => {
+  const [claim] = await hold(1);
+  await breakActive();
+  const desk = new Desk();
+  const settlements = new Settlements(desk, commands, OWNER, 'continue');
+  settlements.ack.add({ ...claim!, gapMs: 0 }, ENDED, () => assert.unreachable());
+  settlements.flush();
+  await until(() => settlements.empty);
+  assert.is(desk.reported.length, 1);
+});
+
 test('a settlement is sent once, however old its lease, since it may still be in time', async () => {
   const [claim] = await hold(1);
   const settlements = new Settlements(new Desk(), commands, OWNER, 'continue');
