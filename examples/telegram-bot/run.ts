@@ -29,8 +29,10 @@ export interface RunOptions {
   readonly ratePerSecond?: number;
   /** Of both dispatchers. */
   readonly dispatching?: Pick<MessageDispatcherOptions, 'maxRetries' | 'lockTimeoutMs' | 'intervalMs'>;
-  readonly log?: (line: string) => void;
+  readonly log?: Log;
 }
+
+type Log = (line: string) => void;
 
 /** What runs, until it is stopped. */
 export interface Running {
@@ -51,7 +53,7 @@ export async function runBot(options: RunOptions): Promise<Running> {
   report('answering', answering, log);
   answering.start();
   await bot.init();
-  const stopListening = options.webhook ? await listen(bot, options.webhook) : poll(bot, log);
+  const stopListening = options.webhook ? await listen(bot, options.webhook, log) : poll(bot, log);
   return {
     manager,
     stop: async () => {
@@ -83,7 +85,7 @@ export function runDispatcher(
 }
 
 /** Errors of the client library hold the text of the message: only what is said of them is written. */
-function report(name: string, dispatcher: MessageDispatcher, log: (line: string) => void): void {
+function report(name: string, dispatcher: MessageDispatcher, log: Log): void {
   const why = (error: unknown) => (error instanceof Error ? error.message : 'unknown');
   dispatcher.on('retried', ({ userId, attempt, error }) => log(`${name}: chat ${userId}, attempt ${attempt}: ${why(error)}`));
   dispatcher.on('deadLettered', ({ userId, reason }) => log(`${name}: chat ${userId}, given up: ${reason}`));
@@ -92,7 +94,7 @@ function report(name: string, dispatcher: MessageDispatcher, log: (line: string)
 
 type Bot = ReturnType<typeof makeBot>['bot'];
 
-function poll(bot: Bot, log: (line: string) => void): () => Promise<void> {
+function poll(bot: Bot, log: Log): () => Promise<void> {
   const polling = bot.start().catch((error: unknown) => {
     log(`polling ended: ${error instanceof Error ? error.message : 'unknown'}`);
     process.exitCode = 1;
@@ -104,10 +106,17 @@ function poll(bot: Bot, log: (line: string) => void): () => Promise<void> {
   };
 }
 
-async function listen(bot: Bot, { url, port }: { readonly url: string; readonly port: number }): Promise<() => Promise<void>> {
+async function listen(bot: Bot, { url, port }: NonNullable<RunOptions['webhook']>, log: Log): Promise<() => Promise<void>> {
   // The same in all processes, before and after a restart: there is one web hook, and its last secret is the only one that is sent.
   const secret = createHash('sha256').update(`web hook of ${bot.token}`).digest('hex');
-  const server = createServer(webhookCallback(bot, 'http', { secretToken: secret }));
+  const take = webhookCallback(bot, 'http', { secretToken: secret });
+  const server = createServer((request, response) => {
+    take(request, response).catch((error: unknown) => {
+      log(`an update was not kept: ${error instanceof Error ? error.message : 'unknown'}`);
+      if (!response.headersSent) response.writeHead(500);
+      response.end(); // Telegram delivers it again
+    });
+  });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, resolve));
   await bot.api.setWebhook(url, { secret_token: secret });
   return () => new Promise((resolve) => {

@@ -76,7 +76,21 @@ test('a web hook takes nothing without its secret', async (context) => {
     const update = { update_id: 1, message: { message_id: 1, date: 0, chat: { id: CHAT, type: 'private' }, text: 'hi' } };
     const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(update) });
     assert.is(answer.status, 401);
+    assert.is((await fetch(url, { method: 'POST', body: 'nonsense' })).status, 401);
     assert.is(await context.redis.exists(`inbox:queue:${CHAT}`), 0);
+  });
+});
+
+test('an update that a web hook cannot keep is delivered again', async (context) => {
+  const { redis, telegram } = context;
+  await redis.set(`inbox:queue:${CHAT}`, 'of a foreign type');
+  const port = await freePort();
+  await running(context, { webhook: { url: `http://127.0.0.1:${port}/`, port } }, async (log) => {
+    telegram.say(CHAT, 'hi');
+    await until(() => log.length > 0, 'a refusal');
+    assert.match(log[0]!, 'an update was not kept: ');
+    await redis.del(`inbox:queue:${CHAT}`);
+    await until(() => telegram.sent.length > 0, 'the answer');
   });
 });
 
