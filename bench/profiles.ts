@@ -37,7 +37,7 @@ const PEERS = ['GroupMQ', 'BullMQ', 'bee-queue', 'simple design'];
 const FULL: Profile = {
   name: 'full',
   runs: 5,
-  fewRuns: 3,
+  fewRuns: 1,
   peers: PEERS,
   runSeconds: 1.3,
   throughput: {
@@ -48,7 +48,7 @@ const FULL: Profile = {
     polling: true,
   },
   enqueue: { inFlight: [100, 1000], seconds: 1, warmUp: 0.3 },
-  latency: { rates: [200, 2000], share: 0.7, seconds: 4 },
+  latency: { rates: [200, 2000], share: 0.7, seconds: 3 },
   hotUser: { messages: 20_000, others: 1000, othersRate: 500 },
   scale: {
     steps: [{ users: 1000, each: 100 }, { users: 10_000, each: 10 }, { users: 100_000, each: 1 }, { users: 1_000_000, each: 1 }],
