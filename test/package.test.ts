@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -65,12 +65,26 @@ test('the package works bundled into one file, minified, with nothing beside it'
   await rm(bundle, { recursive: true });
 });
 
-test('the package ships the folder of the scripts whole, each file importable by its path', async () => {
-  await writeFile(join(dir, 'd.cjs'), "for (const file of process.argv.slice(2)) require('fs').readFileSync(require.resolve(`inturn/lua/${file}`))");
-  const files = (await readdir(join(ROOT, 'lua'), { recursive: true })).filter((file) => file.includes('.'));
-  assert.ok(['claim.lua', 'contract.json', 'inturn.functions.lua', 'vectors/claim.json', 'vectors/dump.lua'].every((file) => files.includes(file)));
-  await run(process.execPath, ['d.cjs', ...files], { cwd: dir });
-});
+/** Print where each file of the folder is, by its path in the package. */
+const FINDERS = {
+  'd.cjs': "for (const file of process.argv.slice(2)) console.log(require.resolve('inturn/lua/' + file))",
+  'd.mjs': "for (const file of process.argv.slice(2)) console.log(new URL(import.meta.resolve('inturn/lua/' + file)).pathname)",
+};
+
+for (const [finder, program] of Object.entries(FINDERS)) {
+  test(`the package ships the folder of the scripts whole, each file found by its path from ${finder.slice(2)}`, async () => {
+    await writeFile(join(dir, finder), program);
+    const files = (await readdir(join(ROOT, 'lua'), { recursive: true })).filter((file) => file.includes('.'));
+    for (const file of ['claim.lua', 'contract.json', 'README.md', 'inturn.functions.lua', 'vectors/claim.json', 'vectors/dump.lua']) {
+      assert.ok(files.includes(file), file);
+    }
+    const { stdout } = await run(process.execPath, [finder, ...files], { cwd: dir });
+    for (const [i, path] of stdout.trim().split('\n').entries()) {
+      assert.ok(path.startsWith(dir), path);
+      assert.fixture(await readFile(path, 'utf8'), await readFile(join(ROOT, 'lua', files[i]!), 'utf8'), files[i]);
+    }
+  });
+}
 
 test('its type declarations hold from ESM and CommonJS', async () => {
   await run(bin('attw'), [tarball, '--exclude-entrypoints', './lua/*']);

@@ -6,7 +6,7 @@ import { type Arg, CONTRACT, LUA_FOLDER, type Script } from './contract';
 
 const BY: Readonly<Record<string, string>> = { number: 'its number', after: '`after`', fence: 'the fence' };
 const START = '<!-- From contract.json: npm run generate -->\n';
-const { scripts, errors, replays } = CONTRACT;
+const { keys, scripts, errors, replays } = CONTRACT;
 
 const names = (list: readonly { readonly name: string }[]): string => list.map(({ name }) => name).join(' ');
 const messages = ({ min, max }: { readonly min: number; readonly max: number }): string => `(${min} to ${max} times)`;
@@ -62,7 +62,13 @@ export function readme(): string {
   const list = (entries: Readonly<Record<string, string>>): string => (
     Object.entries(entries).map(([name, meaning]) => `- ${name}: ${meaning}.\n`).join('')
   );
+  const patterns = Object.entries(keys).map(([name, { pattern, type }]) => `| \`${name}\` | \`P ${pattern}\` | ${type} |\n`).join('');
   return `${written}
+Keys, by their names here. \`root\` and \`schedules\` are what other keys begin with; they are passed like keys.
+
+| name | is | type |
+|---|---|---|
+${patterns}
 Arguments that many scripts have:
 ${table(common.map((arg) => JSON.parse(arg) as Arg), 'argument')}
 Errors of the scripts:
