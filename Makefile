@@ -39,7 +39,7 @@ mutants: node_modules redis ## Change the scripts in every small way, and see th
 mutants-ts: test/mutation/node_modules redis ## The same for the TypeScript in src/, by Stryker (hours; or FILES="leases outcome")
 	@$(BIN)/ts-node test/mutation/typescript.ts $(FILES)
 
-bench: bench/node_modules redis ## Measure everything, beside other queues (under 20 minutes)
+bench: bench/node_modules redis ## Measure everything, beside other queues (about 20 minutes)
 	@$(BIN)/ts-node bench/main.ts full
 
 bench-quick: bench/node_modules redis ## Check the types of bench/, measure what a regression would show in, and compare with bench/baseline.json
