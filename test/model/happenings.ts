@@ -1,5 +1,5 @@
 import type { Command } from './server';
-import type { State } from './state';
+import { type State, thousandths } from './state';
 import { type StepOf, USERS } from './steps';
 
 export type Happening = StepOf<
@@ -21,7 +21,7 @@ export function happen(state: State, step: Happening, now: number): Command[] {
     case 'fills': {
       if (!state.rate) return [];
       const { perSecond, burst } = state.rate;
-      state.rate.fullAt = Number((now + step.lacking * 1000 / perSecond).toFixed(3));
+      state.rate.fullAt = thousandths(now + step.lacking * 1000 / perSecond);
       return [['SET', 'dispatcher:rate', `${perSecond} ${burst} ${state.rate.fullAt.toFixed(3)}`]];
     }
     case 'wake':

@@ -5,7 +5,7 @@
 import type {
   Call, Cancel, Claim, Enqueue, Limit, NumberedCall, Pause, Redrive, Reply, Retry, Schedule, SettlingCall, Supersede,
 } from './calls';
-import type { State, User } from './state';
+import { type State, thousandths, type User } from './state';
 
 /** Carries a call out and says what it has to reply. */
 export function apply(state: State, call: Call, now: number): Reply {
@@ -111,7 +111,7 @@ function tokensAt({ rate }: State, now: number): number {
 function takeTokens({ rate }: State, count: number, now = -Infinity): number {
   if (!rate) return Infinity;
   const fullAt = Math.max(rate.fullAt, now) + count * 1000 / rate.perSecond;
-  if (count !== 0) rate.fullAt = Number(fullAt.toFixed(3));
+  if (count !== 0) rate.fullAt = thousandths(fullAt);
   return fullAt - (rate.burst - 1) * 1000 / rate.perSecond;
 }
 
@@ -289,7 +289,7 @@ function pause({ paused }: State, { user, ms, reason }: Pause, now: number): Rep
 function limit(state: State, { perSecond, burst }: Limit, now: number): Reply {
   const { rate } = state;
   const lacking = rate ? Math.max(0, rate.fullAt - now) * rate.perSecond / 1000 : 0;
-  const fullAt = Number((now + Math.min(lacking, burst) * 1000 / perSecond).toFixed(3));
+  const fullAt = thousandths(now + Math.min(lacking, burst) * 1000 / perSecond);
   state.rate = perSecond > 0 ? { perSecond, burst, fullAt } : undefined;
   state.wake = true;
   return 1;

@@ -79,6 +79,13 @@ function hash(entries: Iterable<readonly [string, string]>): Record<string, stri
   return fields.length > 0 ? Object.fromEntries(fields) : undefined;
 }
 
+/** A time as `%.3f` writes it: of two that are as near it takes the even one, where `toFixed` takes the higher. */
+export function thousandths(ms: number): number {
+  const fraction = (ms % 1) * 1000;
+  const tie = fraction % 2 === 0.5;
+  return tie ? Number(`${Math.trunc(ms)}.${String(Math.trunc(fraction)).padStart(3, '0')}`) : Number(ms.toFixed(3));
+}
+
 /** What Redis has to hold. */
 export function dumpOf(state: State): Dump {
   const { paused, scheduled, seen, dead, rate, producers, owners } = state;
