@@ -51,7 +51,7 @@ const FULL: Profile = {
   latency: { rates: [200, 2000], share: 0.7, seconds: 3 },
   hotUser: { messages: 20_000, others: 1000, othersRate: 500 },
   scale: {
-    steps: [{ users: 1000, each: 100 }, { users: 10_000, each: 10 }, { users: 100_000, each: 1 }, { users: 1_000_000, each: 1 }],
+    steps: [{ users: 1000, each: 200 }, { users: 10_000, each: 20 }, { users: 100_000, each: 1 }, { users: 1_000_000, each: 1 }],
     peersUpTo: 100_000,
     oneUser: 1_000_000,
   },
@@ -72,7 +72,7 @@ const QUICK: Profile = {
   enqueue: { inFlight: [100], seconds: 1, warmUp: 0.2 },
   latency: { rates: [200], share: undefined, seconds: 2 },
   hotUser: { messages: 10_000, others: 1000, othersRate: 500 },
-  scale: { steps: [{ users: 1000, each: 100 }, { users: 100_000, each: 1 }], peersUpTo: 0, oneUser: 0 },
+  scale: { steps: [{ users: 1000, each: 200 }, { users: 200_000, each: 1 }], peersUpTo: 0, oneUser: 0 },
   idle: { seconds: 2, waiting: 10_000 },
   onTime: { count: 200, seconds: 3 },
   operations: { users: 4000, batches: [1, 100] },
