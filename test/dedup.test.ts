@@ -1,27 +1,13 @@
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, MessageQueueManager } from '../src';
+import { codeOf, manager, ownManager } from './own-manager';
+import { redis, server } from './own-redis';
 import { Proxy } from './proxy';
-import { dump, PrivateRedis } from './redis';
+import { dump } from './redis';
 
-let server: PrivateRedis;
-let redis: Redis;
-let manager: MessageQueueManager;
-
-const codeOf = (error: unknown): string => (error as InturnError).code;
-
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.before.each(async () => {
-  await redis.flushdb();
-  manager = new MessageQueueManager({ redis: server.path });
-});
-test.after.each(() => manager.close());
-test.after(() => server.stop());
+ownManager();
 
 test('a message whose dedupId is known from before is not appended, and its position is 0', async () => {
   assert.equal(await manager.enqueue('a', 1, { dedupId: 'update:7' }), { position: 1 });

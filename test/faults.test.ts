@@ -3,26 +3,19 @@
  * within two minutes. Prints a table: promise, fault, seconds, what found it. `SEED=<seed>` repeats a run.
  */
 import * as fc from 'fast-check';
-import type { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FAULTS, type Replacement, withFault } from './model/faults';
 import { drive } from './model/sequence';
 import { readScripts } from './model/server';
 import { Discrepancy } from './model/world';
-import { PrivateRedis } from './redis';
+import { ownRedis, redis } from './own-redis';
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const STEPS = 2000;
 const WITHIN_MS = 120_000;
 
-let server: PrivateRedis;
-let redis: Redis;
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.after(() => server.stop());
+ownRedis();
 
 async function find(fault: readonly Replacement[]): Promise<{ readonly found: Discrepancy; readonly seconds: number }> {
   const scripts = withFault(readScripts(), fault);

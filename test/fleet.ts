@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildSync } from 'esbuild';
 import type { Redis } from 'ioredis';
 import type { DispatcherPlan, Order, Plan, ProducerPlan } from './fleet-worker';
-import { type Entry, type Event, History, readHistories } from './history';
+import { type Entry, type Event, History, type MessageId, readHistories } from './history';
 import { PrivateRedis, type Server } from './redis';
 
 /** A bound, not an expectation: the machine may be busy with other things. */
@@ -116,7 +116,7 @@ export class Fleet<S extends Server = PrivateRedis> {
     if (failed.length > 0) throw new Error(`still there, or failed: ${failed.map(({ name }) => name).join(' ')}`);
     for (const user of await this.client.smembers('dispatcher:dead')) {
       for (const letter of await this.client.lrange(`dlq:${user}`, 0, -1)) {
-        const { producer, seq } = JSON.parse(letter.slice(letter.indexOf('\n') + 1)) as { producer: string; seq: number };
+        const { producer, seq } = JSON.parse(letter.slice(letter.indexOf('\n') + 1)) as MessageId;
         this.#own.write({ kind: 'dead', user, producer, seq });
       }
     }

@@ -1,22 +1,16 @@
 import * as fc from 'fast-check';
-import type { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InvalidInputError, MessageDispatcher, MessageQueueManager } from '../src';
 import { shardKeys } from '../src/keys';
-import { dump, PrivateRedis, until } from './redis';
+import { ownRedis, redis, server } from './own-redis';
+import { dump, until } from './redis';
 
 /* Whatever a user, a payload, a prefix or an option is: it reaches its own keys, and no others, by our commands only. */
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
-let server: PrivateRedis;
-let redis: Redis;
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.after(() => server.stop());
+ownRedis();
 
 /** Texts that mean something to Redis, to its protocol, to patterns, to JavaScript, to JSON or to us. */
 const TRAPS = [

@@ -1,16 +1,13 @@
-import { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager, Reject, RetryLater } from '../src';
-import { callsOf, dump, PrivateRedis, until } from './redis';
+import { codeOf, manager, ownManager } from './own-manager';
+import { redis, server } from './own-redis';
+import { callsOf, clockOf, dump, until } from './redis';
 
-let server: PrivateRedis;
-let redis: Redis;
-let manager: MessageQueueManager;
 const running: MessageDispatcher<unknown>[] = [];
 
 const FAR = 9_000_000_000_000;
-const codeOf = (error: unknown): string => (error as InturnError).code;
 
 function dispatch(options: Partial<MessageDispatcherOptions<unknown>>): MessageDispatcher<unknown> {
   const dispatcher = new MessageDispatcher<unknown>({ redis: server.path, delay: () => 0, intervalMs: 10, handler: () => undefined, ...options });
@@ -19,31 +16,16 @@ function dispatch(options: Partial<MessageDispatcherOptions<unknown>>): MessageD
   return dispatcher;
 }
 
-/** Redis's clock, in ms. */
-async function now(): Promise<number> {
-  const [seconds, micros] = await redis.time();
-  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-}
-
 /** Resolves when every dispatcher that runs has claimed again, several times. */
 async function claimsGoOn(): Promise<void> {
   const before = await callsOf(redis, 'evalsha');
   await until(async () => (await callsOf(redis, 'evalsha')) >= before + 6 * running.length);
 }
 
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.before.each(async () => {
-  await redis.flushdb();
-  manager = new MessageQueueManager({ redis: server.path });
-});
 test.after.each(async () => {
   await Promise.all(running.splice(0).map((one) => one.stop({ graceMs: 0 })));
-  await manager.close();
 });
-test.after(() => server.stop());
+ownManager();
 
 test('a rate holds over all dispatchers, by the clock of Redis, and nothing is lost behind it', async () => {
   await manager.limitRate(0.001, { burst: 5 }); // a token in 1,000 s
@@ -53,7 +35,7 @@ test('a rate holds over all dispatchers, by the clock of Redis, and nothing is l
   await until(() => handled === 5);
   await claimsGoOn();
   assert.is(handled, 5);
-  await redis.set('dispatcher:rate', `0.001 5 ${(await now()) + 2_000_000}.000`); // as 3,000 s later: three tokens
+  await redis.set('dispatcher:rate', `0.001 5 ${(await clockOf(redis)) + 2_000_000}.000`); // as 3,000 s later: three tokens
   await until(() => handled === 8);
   await claimsGoOn();
   assert.is(handled, 8);
@@ -213,17 +195,17 @@ for (const [who, pause, field] of [
   ['all', () => manager.pauseAll('flood', { forMs: 3_599_999.5 }), ''],
 ] as const) {
   test(`a pause of ${who} for some ms ends by itself`, async () => {
-    const before = await now();
+    const before = await clockOf(redis);
     assert.ok([true, undefined].includes((await pause()) as boolean | undefined));
     const [until_, reason] = (await redis.hget('dispatcher:paused', field))!.split(' ');
     assert.is(reason, 'flood');
-    assert.ok(Number(until_) >= before + 3_600_000 && Number(until_) <= (await now()) + 3_600_000);
+    assert.ok(Number(until_) >= before + 3_600_000 && Number(until_) <= (await clockOf(redis)) + 3_600_000);
     let handled = 0;
     dispatch({ handler: () => handled++ });
     await manager.enqueue('a', 1);
     await claimsGoOn();
     assert.is(handled, 0);
-    await redis.hset('dispatcher:paused', field, `${await now()} flood`); // as an hour later
+    await redis.hset('dispatcher:paused', field, `${await clockOf(redis)} flood`); // as an hour later
     if (field) await redis.zadd('dispatcher:active', 1, field);
     await until(() => handled === 1);
     assert.is(await redis.exists('dispatcher:paused'), 0);

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Ajv from 'ajv/dist/2020';
-import type { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ShardKeys, shardKeys } from '../src/keys';
@@ -9,7 +8,7 @@ import { LUA } from '../src/lua';
 import { agree, contractWords, differences, expectation, headerWords, replayOf, unlike } from './agreement';
 import { CONTRACT, LUA_FOLDER, section, sha1, sourceOf } from './contract';
 import { Observer } from './observer';
-import { PrivateRedis } from './redis';
+import { ownRedis, redis, server } from './own-redis';
 import { callOf, edges } from './sample-calls';
 import { check, evaluate, vectorFiles } from './vectors';
 
@@ -20,13 +19,7 @@ import { check, evaluate, vectorFiles } from './vectors';
  * use of keys by what is seen when the vectors run. `contract.test.ts` compares header and body with the wrapper.
  */
 
-let server: PrivateRedis;
-let redis: Redis;
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.after(() => server.stop());
+ownRedis();
 
 test('the contract is as its schema says', () => {
   const schema = JSON.parse(readFileSync(join(LUA_FOLDER, 'contract.schema.json'), 'utf8')) as object;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type InturnError, MessageDispatcher, MessageQueueManager } from '../src';
+import { MessageDispatcher, MessageQueueManager } from '../src';
+import { codeOf } from './own-manager';
 import { Proxy } from './proxy';
 import { PrivateRedis, until } from './redis';
 
@@ -26,8 +27,6 @@ test.after(async () => {
   await proxy.close();
   await server.stop();
 });
-
-const codeOf = (error: unknown): string => (error as InturnError).code;
 
 test('a manager whose Redis is away takes calls up to maxBacklogBytes, refuses the rest at once, and sends what it took', async () => {
   await proxy.close();

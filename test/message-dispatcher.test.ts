@@ -4,10 +4,11 @@ import { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  type DispatcherEvents, LockLostError, MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager, Reject, RetryLater,
+  LockLostError, MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager, Reject, RetryLater,
   StoppedError,
 } from '../src';
 import { defaultBackoff } from '../src/outcome';
+import { eventsOf } from './events';
 import { Proxy } from './proxy';
 import { dump, PrivateRedis, until } from './redis';
 
@@ -17,24 +18,16 @@ let server: PrivateRedis;
 let redis: Redis;
 let manager: MessageQueueManager;
 const running: MessageDispatcher<unknown>[] = [];
-const EVENTS = ['completed', 'retried', 'deadLettered', 'released', 'lockLost', 'error'] as const;
 
 /** A started dispatcher without pacing, and what it emits. */
 function dispatch(options: Options): { dispatcher: MessageDispatcher<unknown>; events: string[]; of: Record<string, unknown[]> } {
   const dispatcher = new MessageDispatcher<unknown>({
     redis: server.path, handler: () => undefined, delay: () => 0, backoff: () => 5, ...options,
   });
-  const events: string[] = [];
-  const of: Record<string, unknown[]> = {};
-  for (const name of EVENTS) {
-    dispatcher.on(name, (event: DispatcherEvents[typeof name][0]) => {
-      events.push(name);
-      (of[name] ??= []).push(event);
-    });
-  }
+  const told = eventsOf(dispatcher);
   running.push(dispatcher);
   dispatcher.start();
-  return { dispatcher, events, of };
+  return { dispatcher, ...told };
 }
 
 test.before(async () => {

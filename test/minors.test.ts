@@ -1,7 +1,6 @@
-import type { Redis } from 'ioredis';
 import { test } from 'uvu';
 import { CONTRACT, sourceOf } from './contract';
-import { PrivateRedis } from './redis';
+import { ownRedis, redis } from './own-redis';
 import { type CallScript, check, evaluate, send, vectorFiles } from './vectors';
 
 /**
@@ -9,14 +8,7 @@ import { type CallScript, check, evaluate, send, vectorFiles } from './vectors';
  * key and argument and keep a count under a key of their own. Every second call of each vector is of the other kind.
  */
 
-let server: PrivateRedis;
-let redis: Redis;
-
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.after(() => server.stop());
+ownRedis();
 
 const later = (source: string): string => `
 local counts, client = table.remove(KEYS), table.remove(ARGV)

@@ -1,36 +1,27 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  type DispatcherEvents, MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager, Reject, RetryLater, SupersededError,
+  MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager, Reject, RetryLater, SupersededError,
 } from '../src';
 import { Notices } from '../src/notices';
+import { eventsOf } from './events';
+import { manager, ownManager } from './own-manager';
+import { redis, server } from './own-redis';
 import { Proxy } from './proxy';
-import { PrivateRedis, until } from './redis';
+import { until } from './redis';
 
 type Handler = MessageDispatcherOptions<unknown>['handler'];
 
-let server: PrivateRedis;
-let redis: Redis;
-let manager: MessageQueueManager;
 const running: MessageDispatcher<unknown>[] = [];
 const CHANNEL = 'dispatcher:superseded';
-const EVENTS = ['completed', 'superseded', 'retried', 'deadLettered', 'released', 'lockLost', 'error'] as const;
 
 /** A started dispatcher without pacing that listens, and what it emits. */
 async function dispatch(handler: Handler, options: Partial<MessageDispatcherOptions<unknown>> = {}) {
   const dispatcher = new MessageDispatcher<unknown>({ redis: server.path, delay: () => 0, backoff: () => 0, handler, ...options });
-  const events: string[] = [];
-  const of: Record<string, unknown[]> = {};
-  for (const name of EVENTS) {
-    dispatcher.on(name, (event: DispatcherEvents[typeof name][0]) => {
-      events.push(name);
-      (of[name] ??= []).push(event);
-    });
-  }
+  const { events, of } = eventsOf(dispatcher);
   const before = await listeners();
   dispatcher.start();
   running.push(dispatcher);
@@ -44,20 +35,11 @@ async function listeners(channel = CHANNEL): Promise<number> {
 
 const aborted = (signal: AbortSignal): Promise<unknown> => (signal.aborted ? Promise.resolve() : once(signal, 'abort'));
 
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.before.each(async () => {
-  await redis.flushdb();
-  manager = new MessageQueueManager({ redis: server.path });
-});
 test.after.each(async () => {
   await Promise.all(running.splice(0).map((one) => one.stop({ graceMs: 0 })));
-  await manager.close();
   await until(async () => (await listeners()) === 0);
 });
-test.after(() => server.stop());
+ownManager();
 
 const ENDINGS: Readonly<Record<string, () => void>> = {
   'returns all the same': () => undefined,

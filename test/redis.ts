@@ -95,6 +95,12 @@ function pairs(flat: readonly string[]): Record<string, string> {
   return Object.fromEntries(flat.flatMap((one, i) => (i % 2 === 0 ? [[one, flat[i + 1]!]] : [])));
 }
 
+/** The clock of a Redis, in ms. */
+export async function clockOf(redis: Redis): Promise<number> {
+  const [seconds, micros] = await redis.time();
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+}
+
 /** How often this Redis has run a command. */
 export async function callsOf(redis: Redis, command: string): Promise<number> {
   return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(await redis.info('commandstats'))?.[1] ?? 0);

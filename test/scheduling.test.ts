@@ -1,18 +1,14 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, MessageDispatcher, MessageQueueManager, type When } from '../src';
+import { codeOf, manager, ownManager } from './own-manager';
+import { redis, server } from './own-redis';
 import { Proxy } from './proxy';
-import { callsOf, dump, PrivateRedis, until } from './redis';
-
-let server: PrivateRedis;
-let redis: Redis;
-let manager: MessageQueueManager;
+import { callsOf, dump, until } from './redis';
 
 const FAR = 9_000_000_000_000;
-const codeOf = (error: unknown): string => (error as InturnError).code;
 
 /** Makes what is scheduled under these ids due. */
 async function makeDue(user: string, ...ids: string[]): Promise<void> {
@@ -31,16 +27,7 @@ async function handle(count: number): Promise<string[]> {
   return seen;
 }
 
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.before.each(async () => {
-  await redis.flushdb();
-  manager = new MessageQueueManager({ redis: server.path });
-});
-test.after.each(() => manager.close());
-test.after(() => server.stop());
+ownManager();
 
 test('a message is scheduled at a date, at ms since 1970 or in so many ms, under the id that is given or a random one', async () => {
   assert.equal(await manager.schedule('a', { x: 1 }, { at: new Date(FAR), id: 'one' }), { id: 'one', at: FAR });

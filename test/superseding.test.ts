@@ -1,27 +1,13 @@
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { chatMessage, type InturnError, MessageQueueManager } from '../src';
+import { chatMessage, MessageQueueManager } from '../src';
+import { codeOf, manager, ownManager } from './own-manager';
+import { redis, server } from './own-redis';
 import { Proxy } from './proxy';
-import { dump, PrivateRedis, until } from './redis';
+import { dump, until } from './redis';
 
-let server: PrivateRedis;
-let redis: Redis;
-let manager: MessageQueueManager;
-
-const codeOf = (error: unknown): string => (error as InturnError).code;
-
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.before.each(async () => {
-  await redis.flushdb();
-  manager = new MessageQueueManager({ redis: server.path });
-});
-test.after.each(() => manager.close());
-test.after(() => server.stop());
+ownManager();
 
 test('supersede drops what waits, appends the replacements in order, and says how many were dropped', async () => {
   for (const payload of [1, 2, 3]) await manager.enqueue('a', payload);

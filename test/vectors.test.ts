@@ -1,17 +1,9 @@
-import type { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PrivateRedis } from './redis';
+import { ownRedis, redis } from './own-redis';
 import { check, evaluate, shardCases, vectorFiles } from './vectors';
 
-let server: PrivateRedis;
-let redis: Redis;
-
-test.before(async () => {
-  server = await PrivateRedis.start();
-  redis = server.client();
-});
-test.after(() => server.stop());
+ownRedis();
 
 for (const [file, { cases }] of vectorFiles()) {
   for (const [i, vector] of cases.entries()) {

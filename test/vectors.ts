@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import * as assert from 'uvu/assert';
 import { shardOf, shardPrefix } from '../src/keys';
+import { clockOf } from './redis';
 
 /** Runs the conformance vectors, as `lua/vectors/README.md` describes them. Bytes are latin1 strings here. */
 
@@ -75,11 +76,6 @@ export function evaluate(redis: Redis, file: string, keys: readonly string[], ar
   return send(redis, 'EVAL', [lua, keys.length, ...keys, ...args]);
 }
 
-async function clock(redis: Redis): Promise<number> {
-  const [seconds, micros] = await redis.time();
-  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-}
-
 /** What `actual` is in the words of `expected`, where it is as expected; otherwise as it is. */
 function compared(expected: unknown, actual: unknown, start: number, end: number): unknown {
   if (Array.isArray(actual)) return actual.map((one, i) => compared((expected as unknown[] | undefined)?.[i], one, start, end));
@@ -104,7 +100,7 @@ function matches(text: string, bytes: string, start: number, end: number): boole
 /** Runs one case on a Redis of the caller's own, under `prefix`. */
 export async function check(redis: Redis, { given, steps, then }: Vector, prefix: string, callScript: CallScript): Promise<void> {
   await redis.flushdb();
-  const start = await clock(redis);
+  const start = await clockOf(redis);
   const bytes = (value: unknown): string => parts(String(value)).map((one) => (typeof one === 'number' ? start + one : one)).join('');
   for (const [key, ...rest] of given) await evaluate(redis, 'vectors/put', [prefix + bytes(key)], rest.map(bytes));
 
@@ -117,7 +113,7 @@ export async function check(redis: Redis, { given, steps, then }: Vector, prefix
     }
   }
   const state = await evaluate(redis, 'vectors/dump', [prefix], []);
-  const end = await clock(redis);
+  const end = await clockOf(redis);
 
   const calls = steps.filter((step): step is CallStep => 'call' in step);
   for (const [i, { call, reply, error }] of calls.entries()) {

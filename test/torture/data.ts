@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTRACT } from '../contract';
+import type { MessageId } from '../history';
 import type { PrivateRedis } from '../redis';
 import { callOf, edges } from '../sample-calls';
 import { evaluate } from '../vectors';
@@ -38,7 +39,7 @@ export const DATA_FAULTS: readonly Fault<PrivateRedis>[] = [
       const taken = `taken:${user}`;
       const payloads = (await fleet.client.eval(TAKE_AWAY, 3, 'dispatcher:claims', `queue:${user}`, taken, user)) as string[];
       for (const payload of payloads) {
-        const { producer, seq } = JSON.parse(payload) as { producer: string; seq: number };
+        const { producer, seq } = JSON.parse(payload) as MessageId;
         fleet.note({ kind: 'removed', user, producer, seq });
       }
       await fleet.client.del(taken);

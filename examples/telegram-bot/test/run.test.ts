@@ -1,11 +1,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freePorts } from '../../../test/free-ports';
 import { PrivateRedis, until } from '../../../test/redis';
 import { scriptedModel } from '../model';
 import { type RunOptions, runBot, runDispatcher } from '../run';
@@ -31,14 +30,6 @@ test.before.each(async (context) => {
 test.after.each(({ telegram }) => telegram.stop());
 test.after(({ server }) => server.stop());
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 /** The bot and a dispatcher, while `use` runs; both stop afterwards. */
 async function running({ redis, telegram }: Context, more: Partial<RunOptions>, use: (log: string[]) => Promise<void>): Promise<void> {
   const log: string[] = [];
@@ -57,7 +48,7 @@ for (const way of ['long polling', 'a web hook'] as const) {
   test(`by ${way}: who writes is answered once, and again after a restart`, async (context) => {
     const { telegram } = context;
     for (const count of [1, 2]) {
-      const port = await freePort();
+      const [port] = await freePorts(1);
       const webhook = way === 'a web hook' ? { url: `http://127.0.0.1:${port}/`, port } : undefined;
       telegram.say(CHAT, 'hi'); // while nobody listens
       await running(context, { webhook }, async (log) => {
@@ -70,7 +61,7 @@ for (const way of ['long polling', 'a web hook'] as const) {
 }
 
 test('a web hook takes nothing without its secret', async (context) => {
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const url = `http://127.0.0.1:${port}/`;
   await running(context, { webhook: { url, port } }, async () => {
     const update = { update_id: 1, message: { message_id: 1, date: 0, chat: { id: CHAT, type: 'private' }, text: 'hi' } };
@@ -84,7 +75,7 @@ test('a web hook takes nothing without its secret', async (context) => {
 test('an update that a web hook cannot keep is delivered again', async (context) => {
   const { redis, telegram } = context;
   await redis.set(`inbox:queue:${CHAT}`, 'of a foreign type');
-  const port = await freePort();
+  const [port] = await freePorts(1);
   await running(context, { webhook: { url: `http://127.0.0.1:${port}/`, port } }, async (log) => {
     telegram.say(CHAT, 'hi');
     await until(() => log.length > 0, 'a refusal');

@@ -1,8 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { until } from '../../../test/redis';
 import { FaultPlan } from '../stand-in/faults';
 import { type Faults, StandIn } from '../stand-in/server';
-import { FREE, law, type Options, refusal, SLOW, SLOW_SECOND, tooMany, until } from './stand-in';
+import { FREE, law, type Options, refusal, SLOW, SLOW_SECOND, tooMany } from './stand-in';
 
 const everyTime = (fault: keyof Faults): Options => ({ faults: { [fault]: 1 }, limits: FREE });
 

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { law, refusal, until } from './stand-in';
+import { until } from '../../../test/redis';
+import { law, refusal } from './stand-in';
 
 law('an update says who wrote what where', {}, async (bot, telegram) => {
   telegram.say(7, 'now /go@stand_in_bot or not/never', { name: 'Ann' });

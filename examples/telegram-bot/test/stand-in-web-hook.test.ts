@@ -2,7 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { law, refusal, SLOW, until } from './stand-in';
+import { until } from '../../../test/redis';
+import { law, refusal, SLOW } from './stand-in';
 
 law('a web hook is told of what waited and of what comes, with its secret, until it is deleted', {}, async (bot, telegram) => {
   const heard: unknown[] = [];

@@ -1,8 +1,9 @@
 import { connect } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { until } from '../../../test/redis';
 import { StandIn } from '../stand-in/server';
-import { FREE, law, type Options, refusal, TOKEN, until } from './stand-in';
+import { FREE, law, type Options, refusal, TOKEN } from './stand-in';
 
 law('a bot learns who it is', {}, async (bot) => {
   const { result } = await bot.call('getMe');

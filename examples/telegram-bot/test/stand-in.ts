@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StandIn } from '../stand-in/server';
@@ -96,14 +95,7 @@ export function law(name: string, options: Options, check: (bot: Bot, telegram: 
   });
 }
 
-export async function until(holds: () => boolean): Promise<void> {
-  for (const end = performance.now() + 10_000; !holds(); await sleep(2)) {
-    if (performance.now() > end) throw new Error('it did not come to that in 10 s');
-  }
-}
-
 export const refusal = (error_code: number, description: string) => ({ ok: false, error_code, description });
-
 
 export const tooMany = (seconds: number) => (
   { ...refusal(429, `Too Many Requests: retry after ${seconds}`), parameters: { retry_after: seconds } }

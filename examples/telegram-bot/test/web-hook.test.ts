@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freePorts } from '../../../test/free-ports';
 import { PrivateRedis, until } from '../../../test/redis';
 import { scriptedModel } from '../model';
 import { runBot } from '../run';
@@ -11,22 +12,10 @@ import { StandIn } from '../stand-in/server';
 
 const TOKEN = '1:test';
 
-async function listen(server: Server): Promise<number> {
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return (server.address() as AddressInfo).port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 test('behind one web hook, each of two processes takes what is passed on to it', async () => {
   const redis = await PrivateRedis.start();
   const telegram = await StandIn.start({ token: TOKEN });
-  const ports = [await freePort(), await freePort()];
+  const ports = await freePorts(2);
   const statuses: number[] = [];
   const balancer = createServer((request, response) => void (async () => {
     const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)] as [string, string]);
@@ -36,7 +25,8 @@ test('behind one web hook, each of two processes takes what is passed on to it',
     for (const { status } of await Promise.all(answers)) statuses.push(status);
     response.writeHead(200).end();
   })());
-  const url = `http://127.0.0.1:${await listen(balancer)}/`;
+  await once(balancer.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(balancer.address() as AddressInfo).port}/`;
   const client = redis.client();
   const start = (port: number) => runBot({
     token: TOKEN, apiRoot: telegram.url, redis: client, model: scriptedModel([]), webhook: { url, port }, log: () => undefined,
