@@ -135,11 +135,9 @@ export class Handling<M> {
   #settle(lane: Lane, message: HeldMessage, body: M, outcome: Outcome): void {
     switch (outcome.kind) {
       case 'done':
+      case 'superseded': // its handler may have sent something
         message.gapMs = this.#gap(body);
-        return this.#ack(lane, message, 'completed');
-      case 'superseded':
-        message.gapMs = this.#gap(body); // its handler may have sent something
-        return this.#ack(lane, message, 'superseded');
+        return this.#ack(lane, message, outcome.kind === 'done' ? 'completed' : 'superseded');
       case 'later':
         return this.#release(lane, message, outcome.ms, 'later', true);
       case 'stopped':
