@@ -2,11 +2,11 @@ import { Bot, type Context } from 'grammy';
 import {
   type ChatMessage, type MessageContext, MessageDispatcher, type MessageDispatcherOptions, type MessageQueueManager, RetryLater,
 } from '../../src'; // in your bot: from 'inturn'
+import { enqueueAnswer } from './answer';
 import type { Conversations } from './conversations';
 import { MAX_RETRIES } from './dispatcher';
 import type { Model } from './model';
 import { PROACTIVE, type ProactiveOptions, scheduleProactiveMessages } from './proactive-messaging';
-import { splitIntoParts } from './split';
 
 /** Keys of what users sent, beside those of what they are sent. */
 export const INBOX = 'inbox:';
@@ -76,9 +76,7 @@ export async function dispatchBufferedMessage(
   if (attempt === 1) await giveWay(manager, chat);
   api.sendChatAction(chat, 'typing').catch(() => undefined); // only for show: the answer comes all the same
   const answer = await model([...(await conversations.turns(chat)), said], signal);
-  await Promise.all(splitIntoParts(answer).map((part, i) => ( // in one turn, so that they are accepted together
-    manager.enqueueMessage(chat, chat, part, 'regular', {}, { dedupId: `${id}:${i}` })
-  )));
+  await enqueueAnswer(manager, chat, answer, id);
   await conversations.add(chat, said, { role: 'assistant', content: answer });
   await scheduleProactiveMessages(manager, chat, proactive);
 }

@@ -1,8 +1,8 @@
 import type { Api } from 'grammy';
 import { createHash } from 'node:crypto';
 import { type ChatMessage, chatMessage, type MessageQueueManager } from '../../src'; // in your bot: from 'inturn'
+import { enqueueAnswer } from './answer';
 import { sendAiResponse } from './naive';
-import { splitIntoParts } from './split';
 
 /** Whether a chat is answered through its queue. */
 export type Queueing = (chat: string) => boolean;
@@ -30,7 +30,7 @@ export interface Delivery {
 /** Stands where `sendAiResponse` was called. What waits in a queue goes first, also when queueing was turned off meanwhile. */
 export async function deliverAiResponse({ api, manager, queueing }: Delivery, chat: string, answer: string): Promise<void> {
   if (!queueing(chat) && (await manager.isQueueEmpty(chat))) return sendAiResponse(api, Number(chat), answer);
-  for (const part of splitIntoParts(answer)) await manager.enqueueMessage(chat, chat, part);
+  await enqueueAnswer(manager, chat, answer);
 }
 
 /** The `decode` of a dispatcher that also finds what older code put into the lists: here JSON with `chat_id` and `text`. */
