@@ -19,7 +19,7 @@ bot: examples/telegram-bot/node_modules redis ## Show a chat with the Telegram b
 	@$(BIN)/ts-node examples/telegram-bot/main.ts
 
 bot-test: examples/telegram-bot/node_modules redis ## Check the types of the Telegram bot in examples/, and test it, with 300 users (about a minute)
-	@$(BIN)/tsc -p examples/telegram-bot && $(BIN)/ts-node examples/telegram-bot/test/main.ts
+	@$(BIN)/tsc -p examples/telegram-bot && $(BIN)/uvu -r ts-node/register examples/telegram-bot/test "\.test\.ts$$"
 
 bot-compare: examples/telegram-bot/node_modules redis ## Let a bot that sends by itself, and that of examples/, meet the same load, and print what users see (3 minutes)
 	@$(BIN)/ts-node examples/telegram-bot/test/compare.ts
