@@ -33,7 +33,7 @@ export interface Profile {
 
 const PEERS = ['GroupMQ', 'BullMQ', 'bee-queue', 'simple design'];
 
-/** All questions, in less than 20 minutes on two cores. */
+/** All questions, meant to take less than 20 minutes on two cores. */
 const FULL: Profile = {
   name: 'full',
   runs: 5,
@@ -61,7 +61,7 @@ const FULL: Profile = {
   guarantees: { killWaitSeconds: 100 },
 };
 
-/** What a regression would show in, in less than 3 minutes. */
+/** What a regression would show in: 2.5 minutes. */
 const QUICK: Profile = {
   name: 'quick',
   runs: 3,
