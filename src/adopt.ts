@@ -13,7 +13,8 @@ function literally(key: string): string {
  * Makes the users of one shard's queues active, a page of keys at a time. A queue that is emptied meanwhile does no harm:
  * `claim` removes an active user that has none. Dispatchers see new users within their interval.
  */
-export async function adopt({ client, keys }: Commands, inTime: <T>(page: () => Promise<T>) => Promise<T>): Promise<number> {
+export async function adopt(commands: Commands, inTime: <T>(page: () => Promise<T>) => Promise<T>): Promise<number> {
+  const { client, keys } = commands;
   const root = Buffer.byteLength(keys.root);
   const node = client as Redis;
   let adopted = 0;
@@ -23,8 +24,7 @@ export async function adopt({ client, keys }: Commands, inTime: <T>(page: () => 
       node.scanBuffer(cursor, 'MATCH', `${literally(keys.root)}*`, 'COUNT', PAGE, 'TYPE', 'list')
     ));
     const users = found.map((key) => key.subarray(root)).filter(({ length }) => length > 0 && length <= MAX_USER_BYTES);
-    const [seconds, micros] = await client.time();
-    const now = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    const now = await commands.now();
     if (users.length > 0) adopted += Number(await client.zadd(keys.active, 'NX', ...users.flatMap((user) => [now, user])));
     cursor = next.toString();
   } while (cursor !== '0');

@@ -183,6 +183,12 @@ export class Commands {
     return this.#numbered('limit', call, [this.keys.rate], [this.keys.wake], [perSecond, burst]);
   }
 
+  /** Redis's clock, in ms. */
+  async now(): Promise<number> {
+    const [seconds, micros] = await this.client.time();
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+
   /** A producer's call: its record's key stands between the bookkeeping and the lists. */
   async #numbered(
     script: ScriptName, call: CallNumber, keys: readonly Bytes[], lists: readonly Bytes[], args: readonly Arg[],

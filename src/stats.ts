@@ -13,9 +13,9 @@ export interface Stats {
 }
 
 /** Counts in one shard. */
-export async function count({ client, keys }: Commands): Promise<Stats> {
-  const [seconds, micros] = await client.time();
-  const now = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+export async function count(commands: Commands): Promise<Stats> {
+  const { client, keys } = commands;
+  const now = await commands.now();
   const [users, due, dead, paused] = await Promise.all([
     client.zcard(keys.active), client.zcount(keys.active, '-inf', now), client.scard(keys.dead), client.hlen(keys.paused),
   ]);
