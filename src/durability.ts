@@ -1,6 +1,6 @@
 import type { Connection } from './connection';
 import { fromRedis, UnavailableError } from './errors';
-import { checkInteger, fail } from './validate';
+import { checkInteger, checkObject, fail } from './validate';
 
 /** When an enqueued message is accepted: only once so many replicas have it too. */
 export interface Durability {
@@ -18,9 +18,8 @@ const MAX_WAIT_MS = 60_000;
 /** WAIT names no key: in a cluster nobody could tell which node it would ask. */
 export function checkDurability(durability: unknown, cluster: boolean): Durability | undefined {
   if (durability === undefined) return undefined;
-  if (typeof durability !== 'object' || durability === null) return fail('durability', 'replicas and timeoutMs', durability);
+  const { replicas, timeoutMs } = checkObject('durability', durability) as Partial<Durability>;
   if (cluster) return fail('durability', 'no cluster', durability);
-  const { replicas, timeoutMs } = durability as Partial<Durability>;
   return {
     replicas: checkInteger('durability.replicas', replicas, 1, 100),
     timeoutMs: checkInteger('durability.timeoutMs', timeoutMs, 1, MAX_WAIT_MS),

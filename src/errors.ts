@@ -71,7 +71,7 @@ const REPLIES: Readonly<Record<string, (() => InturnError) | undefined>> = {
   WRONGPASS: () => new AuthError('Redis refused the credentials'),
   NOPERM: () => new ForbiddenError('the Redis user lacks a permission (commands or keys)'),
   PROTOCOL: otherProtocol,
-  WRONGTYPE: () => new WrongTypeError('a bookkeeping key holds a value of a foreign type'),
+  WRONGTYPE: () => new WrongTypeError('a key of ours holds a value of a foreign type'),
 };
 
 /** The first word of an error reply; Redis 6.2 puts the word of a failure inside a script further back. */

@@ -1,6 +1,6 @@
 import type { Commands } from './commands';
 import type { Connection } from './connection';
-import { ClosedError, fromRedis, otherProtocol, UnavailableError, WrongTypeError } from './errors';
+import { ClosedError, fromRedis, otherProtocol, UnavailableError } from './errors';
 
 /** Reads for one manager, in time, from shards that speak our protocol. */
 export class Reader {
@@ -16,8 +16,7 @@ export class Reader {
       if (version === null || version === keys.version) return result;
       throw otherProtocol();
     } catch (error) {
-      const failure = fromRedis(error);
-      throw failure.code === 'WRONG_TYPE' ? new WrongTypeError('the key holds a value of a foreign type') : failure;
+      throw fromRedis(error);
     }
   }
 
