@@ -6,7 +6,6 @@ import { type InturnError, MessageDispatcher, MessageQueueManager, RedisTooOldEr
 import { Cluster, type Redis } from 'ioredis';
 import { Connection, examine } from '../src/connection';
 import { Proxy } from './proxy';
-import { fromRedis, replyWord } from '../src/errors';
 import { dump, PrivateRedis, until } from './redis';
 
 let server: PrivateRedis;
@@ -216,16 +215,6 @@ test('a server that says nothing is UNAVAILABLE in time', async () => {
   assert.is(await connection.usable(50).catch((error: InturnError) => error.code), 'UNAVAILABLE');
   connection.close();
   await proxy.close();
-});
-
-test('a failure is named by the first word of its reply, also where the server wraps it', () => {
-  const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' });
-  const wrapped = 'ERR Error running script (call to f_1): @user_script:43: @user_script: 43: -OOM command not allowed';
-  assert.equal(['OOM x', wrapped, 'LOADING x', 'ERR x', '-'].map((one) => replyWord(reply(one))), ['OOM', 'OOM', 'LOADING', 'ERR', 'ERR']);
-  assert.is(fromRedis(reply('LOADING secret')).message, 'Redis replied with an error: LOADING');
-  assert.is(fromRedis(Object.assign(new Error('secret'), { code: 'ECONNRESET' })).message, 'Redis cannot be reached (ECONNRESET)');
-  assert.is(fromRedis('secret').code, 'UNAVAILABLE');
-  assert.is(new RedisTooOldError('x').name, 'RedisTooOldError');
 });
 
 test.run();

@@ -55,6 +55,14 @@ test('what too few replicas confirm in time is UNKNOWN_OUTCOME, and a refusal st
   assert.equal(await redis.lrange('queue:a', 0, -1), ['1']);
 });
 
+test('a repeat of a message that too few replicas have is confirmed no sooner than the message', async () => {
+  await using manager = new MessageQueueManager({ redis: primary.path, durability: { ...HASTY, replicas: 2 } });
+  const enqueue = () => manager.enqueue('a', 1, { dedupId: 'x' }).catch((error: unknown) => problem(error).code);
+  assert.equal([await enqueue(), await enqueue()], ['UNKNOWN_OUTCOME', 'UNKNOWN_OUTCOME']);
+  await using patient = new MessageQueueManager({ redis: primary.path, durability: PATIENT });
+  assert.equal(await patient.enqueue('a', 1, { dedupId: 'x' }), { position: 0 });
+});
+
 test('a WAIT whose reply is lost is not asked alone of another primary: the message is written there too', async () => {
   const [second, secondReplica] = await startPair('second');
   await using manager = new MessageQueueManager({ redis: proxy.path, durability: PATIENT });
@@ -83,12 +91,13 @@ test('a WAIT that is refused says nothing about the message: UNKNOWN_OUTCOME', a
 });
 
 const WRONG: Readonly<Record<string, unknown>> = {
-  'durability': 1, 'durability.replicas': { replicas: 0, timeoutMs: 1 }, 'durability.timeoutMs': { replicas: 1, timeoutMs: 0 },
+  'durability: ': 1, 'durability: expected an object, got null': null,
+  'durability.replicas: ': { replicas: 0, timeoutMs: 1 }, 'durability.timeoutMs: ': { replicas: 1, timeoutMs: 0 },
 };
 for (const [name, durability] of Object.entries(WRONG)) {
   test(`${name} out of its range is refused by name`, () => {
     assert.throws(() => new MessageQueueManager({ durability: durability as typeof PATIENT }), (error: Error) => (
-      error instanceof InvalidInputError && error.message.startsWith(`${name}: `)
+      error instanceof InvalidInputError && error.message.startsWith(name)
     ));
   });
 }

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ErrorCode, InturnError, MessageQueueManager, type MessageQueueManagerOptions } from '../src';
-import { dump, PrivateRedis } from './redis';
+import { clockOf, dump, PrivateRedis } from './redis';
 
 let server: PrivateRedis;
 let redis: Redis;
@@ -140,7 +140,10 @@ for (const [field, options] of Object.entries({
   prefix: { prefix: '{x}' },
   shards: { shards: 0 },
   maxQueueLength: { maxQueueLength: 1.5 },
+  maxScheduled: { maxScheduled: 0 },
+  dedupWindowMs: { dedupWindowMs: 0.5 },
   maxPayloadBytes: { maxPayloadBytes: '10' as unknown as number },
+  maxBacklogBytes: { maxBacklogBytes: null as unknown as number },
   timeoutMs: { timeoutMs: NaN },
 })) {
   test(`the option ${field} of the wrong kind or range is refused by name`, () => {
@@ -230,8 +233,10 @@ test('stats count users, those that are due, those with dead letters and those p
   const queue = manager({ shards: 3 });
   await queue.enqueueMany(['a', 'b', 'c', 'd'].map((userId) => ({ userId, payload: 1 })));
   await queue.pause('b');
-  for (const key of await redis.keys('*dispatcher:active')) await redis.zadd(key, 'XX', 9e12, 'c');
-  assert.equal(await queue.stats(), { users: 4, due: 3, dead: 0, paused: 1 });
+  await redis.sadd('{inturn:0:2}:dispatcher:dead', 'x', 'y', 'z');
+  const later = (await clockOf(redis)) + 3_600_000;
+  for (const key of await redis.keys('*dispatcher:active')) await redis.zadd(key, 'XX', -1, 'b', later, 'c');
+  assert.equal(await queue.stats(), { users: 4, due: 3, dead: 3, paused: 1 });
 });
 
 test('users are spread over shards, each with its own keys, and found again', async () => {
@@ -249,6 +254,14 @@ test('a manager with another number of shards is refused, also when it reads, an
   await rejects(manager({ shards: 2 }).enqueue('a', 'secret'), 'PROTOCOL');
   await rejects(manager({ shards: 2 }).queueSize('a'), 'PROTOCOL');
   assert.equal(await dump(redis), before);
+});
+
+test('a manager that has read before is refused once another protocol is in force', async () => {
+  const queue = manager();
+  assert.is(await queue.queueSize('a'), 0);
+  await redis.set('dispatcher:protocol', '1 4');
+  const reads = [queue.queueSize('a'), queue.deadLetters('a'), queue.scheduled('a'), queue.stats(), queue.adopt()];
+  await Promise.all(reads.map((read) => rejects(read, 'PROTOCOL')));
 });
 
 test('a foreign type under a queue is an error of that user alone', async () => {
@@ -272,7 +285,10 @@ test('adopt makes the users of lists active that something else filled, and leav
   await redis.set(`${prefix}queue:string`, 'x');
   const queue = manager({ prefix });
   await queue.enqueue(5, 'more');
+  const before = await clockOf(redis);
   assert.equal([await queue.adopt(), await queue.adopt()], [1199, 0]);
+  const due = Number(await redis.zscore(`${prefix}dispatcher:active`, '6'));
+  assert.ok(before <= due && due <= (await clockOf(redis)));
   assert.is(await redis.zcard(`${prefix}dispatcher:active`), 1200);
   assert.is(await redis.zscore(`${prefix}dispatcher:active`, 'string'), null);
 });

@@ -33,6 +33,11 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   'claim-loop': ['message-dispatcher', 'notices'],
   notices: ['notices'],
   schedule: ['scheduling'],
+  stats: ['message-queue'],
+  reader: ['message-queue', 'producer'],
+  errors: ['errors'],
+  commands: ['contract', 'settlements', 'message-queue'],
+  adopt: ['message-queue'],
   'manager-options': ['dedup', 'limits', 'scheduling', 'message-queue'],
 };
 
@@ -49,6 +54,7 @@ function run(name: string): boolean {
     checkers: [],
     concurrency: Number(process.env.WORKERS ?? 2),
     coverageAnalysis: 'off',
+    timeoutMS: 15_000, // beside half as much again as without a fault: a test that waits in vain fails after 10 s
     thresholds: { high: BAR, low: BAR, break: BAR },
     reporters: ['clear-text'],
     clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
