@@ -161,6 +161,11 @@ test('the package gives the errors of the contract their codes', () => {
   agree(unshared('errors', ['the package', said], ['this test', meant]));
 });
 
+test('claim: the wrapper says that there is no more when the script does', async () => {
+  const { outcome } = await sent('claim', [], shardKeys('', 1, false)[0]!, [7, 0]);
+  assert.equal(outcome, { waitMs: 7, more: false, claims: [] });
+});
+
 for (const script of SCRIPTS) {
   const { header, body } = parse(script);
   const users = ['u0', 'u1'];

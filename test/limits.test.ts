@@ -226,7 +226,8 @@ test('of two pauses the one that ends later holds, and resume ends either', asyn
 
 test('pauses of no proper time are refused, and none of them has no end', async () => {
   for (const forMs of [0, 0.5, -1, NaN, FAR, '5' as unknown as number]) {
-    assert.is(await manager.pause('a', '', { forMs }).catch(codeOf), 'INVALID_INPUT', String(forMs));
+    const error = (await manager.pause('a', '', { forMs }).catch((reason: unknown) => reason)) as InturnError;
+    assert.match(`${error.code} ${error.message}`, /^INVALID_INPUT forMs: expected /, String(forMs));
     assert.is(await manager.pauseAll('', { forMs }).catch(codeOf), 'INVALID_INPUT', String(forMs));
   }
   assert.is(await manager.pause('a', '', 5 as unknown as object).catch(codeOf), 'INVALID_INPUT');

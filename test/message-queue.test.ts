@@ -219,8 +219,10 @@ test('purge deletes dead letters and nothing else', async () => {
   assert.equal([await queue.purge('a'), await queue.purge('a'), await queue.queueSize('a')], [1, 0, 1]);
 });
 
-test('pause and resume say whether they changed anything, and the reason is kept', async () => {
+test('pause and resume say whether they changed anything, and the reason, of at most 500 bytes, is kept', async () => {
   const queue = manager();
+  assert.is(await queue.pause('b', 'é'.repeat(250)), true);
+  await queue.resume('b');
   assert.equal([await queue.pause('a', 'blocked'), await queue.pause('a', 'still')], [true, false]);
   await queue.pauseAll('flood');
   assert.equal(await redis.hgetall('dispatcher:paused'), { a: '- still', '': '- flood' });
@@ -256,12 +258,14 @@ test('a manager with another number of shards is refused, also when it reads, an
   assert.equal(await dump(redis), before);
 });
 
-test('a manager that has read before is refused once another protocol is in force', async () => {
+test('a manager that was not refused before is refused once another protocol is in force', async () => {
   const queue = manager();
   assert.is(await queue.queueSize('a'), 0);
   await redis.set('dispatcher:protocol', '1 4');
   const reads = [queue.queueSize('a'), queue.deadLetters('a'), queue.scheduled('a'), queue.stats(), queue.adopt()];
-  await Promise.all(reads.map((read) => rejects(read, 'PROTOCOL')));
+  const writes = [queue.enqueue('a', 1), queue.schedule('a', 1, { at: 1 }), queue.drop('a')];
+  await Promise.all([...reads, ...writes].map((call) => rejects(call, 'PROTOCOL')));
+  assert.equal(await redis.keys('*'), ['dispatcher:protocol']);
 });
 
 test('a foreign type under a queue is an error of that user alone', async () => {
@@ -278,18 +282,20 @@ test('a foreign type under a queue is an error of that user alone', async () => 
 
 test('adopt makes the users of lists active that something else filled, and leaves others alone', async () => {
   const prefix = 'b[o]t*:';
+  const queue = manager({ prefix });
+  assert.is(await queue.adopt(), 0);
   for (let i = 0; i < 1200; i++) await redis.rpush(`${prefix}queue:${i}`, 'x');
   await redis.rpush(`${prefix}queue:`, 'no user');
+  await redis.rpush(`${prefix}queue:${'x'.repeat(512)}`, 'x');
   await redis.rpush(`${prefix}queue:${'x'.repeat(513)}`, 'no user');
   await redis.rpush('boot:queue:other', 'x');
   await redis.set(`${prefix}queue:string`, 'x');
-  const queue = manager({ prefix });
   await queue.enqueue(5, 'more');
   const before = await clockOf(redis);
-  assert.equal([await queue.adopt(), await queue.adopt()], [1199, 0]);
+  assert.equal([await queue.adopt(), await queue.adopt()], [1200, 0]);
   const due = Number(await redis.zscore(`${prefix}dispatcher:active`, '6'));
   assert.ok(before <= due && due <= (await clockOf(redis)));
-  assert.is(await redis.zcard(`${prefix}dispatcher:active`), 1200);
+  assert.is(await redis.zcard(`${prefix}dispatcher:active`), 1201);
   assert.is(await redis.zscore(`${prefix}dispatcher:active`, 'string'), null);
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager, Reject, RetryLater, SupersededError,
+  type InturnError, MessageDispatcher, type MessageDispatcherOptions, MessageQueueManager, Reject, RetryLater, SupersededError,
 } from '../src';
 import { Notices } from '../src/notices';
 import { eventsOf } from './events';
@@ -140,21 +140,47 @@ test('a subscription is made again after its connection was lost', async () => {
   await until(() => events.includes('superseded'));
 });
 
-test('a subscription over a connection that died silently is made again', async () => {
-  const proxy = await Proxy.start(join(server.dir, 'silent.sock'), server.path);
-  const heard: string[] = [];
-  const host = { closed: false, report: () => undefined };
-  const notices = new Notices(proxy.path, host, new Map([[CHANNEL, (user, fence) => void heard.push(`${fence} ${user.toString()}`)]]), 20);
+/** A subscriber that asks every ms, what it reports, and a while in which it could have asked 20 times. */
+function listen(path: string) {
+  const reported: InturnError[] = [];
+  const notices = new Notices(path, { closed: false, report: (error) => reported.push(error) }, new Map([[CHANNEL, () => undefined]]), 1);
+  const intervals = async () => {
+    let passed = 0;
+    const timer = setInterval(() => passed++, 1);
+    await until(() => passed >= 20);
+    clearInterval(timer);
+  };
   notices.start();
-  await until(async () => (await listeners()) === 1);
-  proxy.halfOpen(); // noticed after 5 s without an answer
-  await until(async () => {
-    await redis.publish(CHANNEL, '1 a');
-    return heard.length > 0;
-  });
-  assert.is(heard[0], '1 a');
+  return { notices, reported, intervals };
+}
+
+test('a subscriber that has no answer yet does not ask again', async () => {
+  const proxy = await Proxy.start(join(server.dir, 'slow.sock'), server.path);
+  let asked = 0;
+  let answer: (() => void) | undefined;
+  proxy.onRequest = (data, link) => {
+    if (!data.includes('subscribe')) return;
+    asked += data.toString().split('subscribe').length - 1;
+    link.redis.pause();
+    answer = () => link.redis.resume();
+  };
+  const { notices, reported, intervals } = listen(proxy.path);
+  await until(() => answer !== undefined);
+  await intervals();
+  assert.is(asked, 1);
+  proxy.onRequest = undefined;
+  answer!();
   notices.stop();
+  assert.equal(reported, []);
   await proxy.close();
+});
+
+test('a subscriber that was stopped asks no more', async () => {
+  const { notices, reported, intervals } = listen(server.path);
+  await until(async () => (await listeners()) === 1);
+  notices.stop();
+  await intervals();
+  assert.equal(reported, []);
 });
 
 test('without the notice a message is handled like any other, and the replacement comes next', async () => {
@@ -320,6 +346,23 @@ test('one connection hears of all shards', async () => {
   assert.equal([...told].sort(), [...users].sort());
   assert.is(await clients(), 1);
   await many.close();
+});
+
+test('a subscription over a connection that died silently is made again', async () => {
+  const proxy = await Proxy.start(join(server.dir, 'silent.sock'), server.path);
+  const heard: string[] = [];
+  const host = { closed: false, report: () => undefined };
+  const notices = new Notices(proxy.path, host, new Map([[CHANNEL, (user, fence) => void heard.push(`${fence} ${user.toString()}`)]]), 20);
+  notices.start();
+  await until(async () => (await listeners()) === 1);
+  proxy.halfOpen(); // noticed after 5 s without an answer
+  await until(async () => {
+    await redis.publish(CHANNEL, '1 a');
+    return heard.length > 0;
+  });
+  assert.is(heard[0], '1 a');
+  notices.stop();
+  await proxy.close();
 });
 
 test.run();

@@ -101,6 +101,19 @@ test('a read that is not answered in time is given up', async () => {
   assert.is(await queue.queueSize('a').catch(code), 'UNAVAILABLE');
 });
 
+test('what was sent or rejected makes room for other calls', async () => {
+  const small = new MessageQueueManager({ redis: proxy.path, maxBacklogBytes: 2000, timeoutMs: 300 });
+  for (let i = 0; i < 20; i++) await Promise.all([small.enqueue('a', i), small.drop('b')]);
+  await proxy.close();
+  const refused = async (): Promise<boolean[]> => {
+    const codes = await Promise.all(Array.from({ length: 4 }, () => small.enqueue('a', 1).catch(code)));
+    return codes.map((one) => one === 'BACKLOG_FULL');
+  };
+  for (let i = 0; i < 2; i++) assert.equal(await refused(), [false, false, false, true]);
+  await proxy.open();
+  await small.close();
+});
+
 test('closing while Redis is away is bounded, and rejects what was not sent', async () => {
   await queue.enqueue('a', 1);
   proxy.stall();
@@ -148,18 +161,6 @@ test('a server that is busy for a while is asked again, under the same number', 
   await patient.close();
 });
 
-test('a closed manager keeps no process alive', async () => {
-  const script = `const { MessageQueueManager } = require('./src');
-    const one = new MessageQueueManager({ redis: process.argv[1], timeoutMs: 86400000 });
-    one.enqueue('a', 1).then(() => one.close());
-    const other = new MessageQueueManager({ redis: '/nobody.sock', timeoutMs: 86400000 });
-    other.enqueue('a', 1).catch(() => undefined);
-    other.close();`;
-  const child = spawn(process.execPath, ['-r', 'ts-node/register', '-e', script, server.path], { cwd: join(__dirname, '..'), stdio: 'ignore' });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  assert.is(await Promise.race([ended, sleep(20_000, 'still there', { ref: false })]), 0);
-});
-
 test('a client that is told to go away loses nothing', async () => {
   const other = new MessageQueueManager({ redis: proxy.path });
   const calls: Promise<unknown>[] = [];
@@ -170,6 +171,18 @@ test('a client that is told to go away loses nothing', async () => {
   await Promise.all(calls);
   assert.equal((await redis.lrange('queue:a', 0, -1)).map(Number), Array.from({ length: 200 }, (_, i) => i));
   await other.close();
+});
+
+test('a closed manager keeps no process alive', async () => {
+  const script = `const { MessageQueueManager } = require('./src');
+    const one = new MessageQueueManager({ redis: process.argv[1], timeoutMs: 86400000 });
+    one.enqueue('a', 1).then(() => one.close());
+    const other = new MessageQueueManager({ redis: '/nobody.sock', timeoutMs: 86400000 });
+    other.enqueue('a', 1).catch(() => undefined);
+    other.close();`;
+  const child = spawn(process.execPath, ['-r', 'ts-node/register', '-e', script, server.path], { cwd: join(__dirname, '..'), stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  assert.is(await Promise.race([ended, sleep(20_000, 'still there', { ref: false })]), 0);
 });
 
 test.run();

@@ -26,7 +26,7 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   persist: ['persist'],
   backlog: ['backlog'],
   durability: ['durability'],
-  producer: ['producer', 'message-queue', 'connection'],
+  producer: ['message-queue', 'superseding', 'producer'],
   leases: ['leases', 'message-dispatcher'],
   settlements: ['settlements'],
   handling: ['handling', 'message-dispatcher', 'notices', 'limits'],
@@ -38,6 +38,8 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   errors: ['errors'],
   commands: ['contract', 'settlements', 'message-queue'],
   adopt: ['message-queue'],
+  handshake: ['handshake'],
+  'message-queue': ['message-queue', 'superseding', 'limits', 'dedup', 'scheduling'],
   'manager-options': ['dedup', 'limits', 'scheduling', 'message-queue'],
 };
 
