@@ -89,8 +89,9 @@ export class Commands {
   async enqueue(call: CallNumber, limits: QueueLimits, messages: readonly NewMessage[]): Promise<number[]> {
     const { active, wake, seen } = this.keys;
     const queues = messages.map(({ user }) => this.keys.queue(user));
-    const args = messages.flatMap(({ user, id, payload }) => [user, id, payload]);
-    const reply = await this.#numbered('enqueue', call, [active, wake, seen], queues, [limits.maxLength, limits.windowMs, ...args]);
+    const args: Arg[] = [limits.maxLength, limits.windowMs];
+    for (const { user, id, payload } of messages) args.push(user, id, payload);
+    const reply = await this.#numbered('enqueue', call, [active, wake, seen], queues, args);
     return String(reply).split(' ').map(Number);
   }
 

@@ -17,7 +17,7 @@ import { isUtf8 } from 'node:buffer';
  * | P scheduled:<user>        | hash        | id -> payload of the user's scheduled messages                       |
  * | P dispatcher:rate         | string      | "<per second> <burst> <full at>" of a limit                          |
  * | P dispatcher:seen         | sorted set, expires | "<id> <user>" -> the ms until which a repeat is recognised   |
- * | P dispatcher:producer:<id> | string, expires | number and reply of a manager's last call                       |
+ * | P dispatcher:producer:<id> | string, expires | number and reply of a producer's last call                      |
  * | P dispatcher:owner:<id>   | string, expires | a dispatcher's last granting claim                               |
  * | P dispatcher:protocol     | string      | "<major> <shards>"                                                   |
  */

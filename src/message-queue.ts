@@ -17,10 +17,12 @@ import { checkId, checkInteger, checkName, checkNumber, checkObject, checkOneOf,
 
 const SOCKET_TIMEOUT_MS = 5000;
 const CLOSE_MS = 2000;
+/** Producers of a shard, so that a call is made while Redis works on another. A user is always served by the same one. */
+const LANES = 2;
 /** Dead letters that one call moves: they may be large, and Redis does nothing else meanwhile. */
 const REDRIVE_ITEMS = 25;
 
-interface Shard {
+interface Lane {
   readonly commands: Commands;
   readonly producer: Producer;
 }
@@ -35,7 +37,10 @@ export class MessageQueueManager {
   readonly #options: ReturnType<typeof checkManagerOptions>;
   readonly #connection: Connection;
   readonly #reader: Reader;
-  readonly #shards: readonly Shard[];
+  /** One of each shard. */
+  readonly #shards: readonly Lane[];
+  /** All lanes of all shards. */
+  readonly #lanes: readonly Lane[];
 
   /** @throws InvalidInputError for an option of the wrong kind or range */
   constructor(options: MessageQueueManagerOptions = {}) {
@@ -45,10 +50,12 @@ export class MessageQueueManager {
     const silenceMs = SOCKET_TIMEOUT_MS + (durability?.timeoutMs ?? 0); // of WAIT
     this.#connection = new Connection(redis, silenceMs, undefined, commonKeys(prefix, shards, isCluster(redis)));
     this.#reader = new Reader(this.#connection, timeoutMs);
-    this.#shards = shardKeys(prefix, shards, isCluster(redis)).map((keys) => {
-      const commands = new Commands(this.#connection.client, keys);
-      return { commands, producer: new Producer(this.#connection, commands, { ...this.#options, backlog }) };
-    });
+    const each = shardKeys(prefix, shards, isCluster(redis)).map((keys) => new Commands(this.#connection.client, keys));
+    const lanes = Array.from({ length: LANES }, () => each.map((commands) => (
+      { commands, producer: new Producer(this.#connection, commands, { ...this.#options, backlog }) }
+    )));
+    this.#shards = lanes[0]!;
+    this.#lanes = lanes.flat();
   }
 
   /**
@@ -95,7 +102,7 @@ export class MessageQueueManager {
   /** How many messages a user has, the one that is held included. */
   async queueSize(userId: Id): Promise<number> {
     const user = checkId('userId', userId);
-    const { commands } = this.#shard(user);
+    const { commands } = this.#lane(user);
     return this.#reader.read(commands, () => commands.client.llen(commands.keys.queue(user)));
   }
 
@@ -109,7 +116,7 @@ export class MessageQueueManager {
     const user = checkId('userId', userId);
     const offset = checkInteger('offset', range.offset ?? 0, 0, 1e9);
     const limit = checkInteger('limit', range.limit ?? 100, 1, 1000);
-    const { commands } = this.#shard(user);
+    const { commands } = this.#lane(user);
     const entries = await this.#reader.read(commands, () => (
       commands.client.lrangeBuffer(commands.keys.dlq(user), offset, offset + limit - 1)
     ));
@@ -126,7 +133,7 @@ export class MessageQueueManager {
     const user = checkId('userId', userId);
     const where = checkOneOf('where', options.where ?? 'front', ['front', 'end']);
     const limit = checkInteger('limit', options.limit ?? 1e9, 1, 1e9);
-    const { commands } = this.#shard(user);
+    const { commands } = this.#lane(user);
     for (let moved = 0; ;) {
       const ask = Math.min(REDRIVE_ITEMS, limit - moved);
       const some = await this.#run(user, (call) => commands.redrive(call, user, where, ask));
@@ -138,13 +145,13 @@ export class MessageQueueManager {
   /** Deletes what waits for a user, but not a message that is held. @returns how many */
   async drop(userId: Id): Promise<number> {
     const user = checkId('userId', userId);
-    return this.#run(user, (call) => this.#shard(user).commands.drop(call, user));
+    return this.#run(user, (call) => this.#lane(user).commands.drop(call, user));
   }
 
   /** Deletes a user's dead letters. @returns how many */
   async purge(userId: Id): Promise<number> {
     const user = checkId('userId', userId);
-    return this.#run(user, (call) => this.#shard(user).commands.purge(call, user));
+    return this.#run(user, (call) => this.#lane(user).commands.purge(call, user));
   }
 
   /**
@@ -162,7 +169,7 @@ export class MessageQueueManager {
     }
     const payloads = replacements.map((payload) => checkPayload(payload, this.#options.maxPayloadBytes));
     const bytes = payloads.reduce((total, payload) => total + Buffer.byteLength(payload), 0);
-    return this.#run(user, (call) => this.#shard(user).commands.supersede(call, user, payloads), bytes);
+    return this.#run(user, (call) => this.#lane(user).commands.supersede(call, user, payloads), bytes);
   }
 
   /**
@@ -190,14 +197,14 @@ export class MessageQueueManager {
   async cancelScheduled(userId: Id, id?: Id): Promise<number> {
     const user = checkId('userId', userId);
     const name = id === undefined ? '' : checkName('id', id);
-    return this.#run(user, (call) => this.#shard(user).commands.cancel(call, user, name));
+    return this.#run(user, (call) => this.#lane(user).commands.cancel(call, user, name));
   }
 
   /** What is scheduled for a user, by time. What is scheduled or moved meanwhile may be missing. @param range `limit` 1 to 1000, default 100 */
   async scheduled(userId: Id, range: { readonly limit?: number } = {}): Promise<ScheduledMessage[]> {
     const user = checkId('userId', userId);
     const limit = checkInteger('limit', range.limit ?? 100, 1, 1000);
-    const { commands } = this.#shard(user);
+    const { commands } = this.#lane(user);
     return this.#reader.read(commands, () => list(commands, user, limit));
   }
 
@@ -215,7 +222,7 @@ export class MessageQueueManager {
   /** @returns false if the user was not paused */
   async resume(userId: Id): Promise<boolean> {
     const user = checkId('userId', userId);
-    return (await this.#run(user, (call) => this.#shard(user).commands.resume(call, user))) === 1;
+    return (await this.#run(user, (call) => this.#lane(user).commands.resume(call, user))) === 1;
   }
 
   /** Nothing of anybody is claimed until `resumeAll`, or for `forMs`. */
@@ -237,7 +244,7 @@ export class MessageQueueManager {
    * @throws InvalidInputError with more than one shard: each would have a limit of its own
    */
   async limitRate(perSecond: number, options: { readonly burst?: number } = {}): Promise<void> {
-    const [{ commands, producer }, ...others] = this.#shards as [Shard, ...Shard[]];
+    const [{ commands, producer }, ...others] = this.#shards as [Lane, ...Lane[]];
     if (others.length > 0) throw new InvalidInputError('shards: expected 1, since each shard would have a limit of its own');
     const rate = perSecond === 0 ? 0 : checkNumber('perSecond', perSecond, 0.001, 1_000_000);
     const burst = checkInteger('burst', checkObject('options', options).burst ?? 1, 1, 1_000_000);
@@ -262,7 +269,7 @@ export class MessageQueueManager {
   /** Sends what was asked, for at most 2 s, then disconnects; a client of the caller's stays open. Can be repeated. */
   async close(): Promise<void> {
     this.#reader.close();
-    await Promise.all(this.#shards.map(({ producer }) => producer.close(CLOSE_MS)));
+    await Promise.all(this.#lanes.map(({ producer }) => producer.close(CLOSE_MS)));
     this.#connection.close();
   }
 
@@ -275,27 +282,28 @@ export class MessageQueueManager {
   }
 
   #append(message: NewMessage): Promise<number> {
-    return this.#shard(message.user).producer.enqueue(message);
+    return this.#lane(message.user).producer.enqueue(message);
   }
 
   async #keep(message: NewMessage, at: string): Promise<Scheduled> {
     const { user, id, payload } = message;
-    const { commands } = this.#shard(user);
+    const { commands } = this.#lane(user);
     const due = await this.#run(
       user, (call) => commands.schedule(call, this.#options.maxScheduled, message, at), Buffer.byteLength(payload),
     );
     return { id, at: due };
   }
 
-  #shard(user: string): Shard {
-    return this.#shards[shardOf(user, this.#shards.length)]!;
+  /** Lane i belongs to shard i modulo their number, which is where the user belongs. */
+  #lane(user: string): Lane {
+    return this.#lanes[shardOf(user, this.#lanes.length)]!;
   }
 
   #run(user: string, call: (number: CallNumber) => Promise<number>, payloadBytes = 0): Promise<number> {
-    return this.#shard(user).producer.run(call, payloadBytes);
+    return this.#lane(user).producer.run(call, payloadBytes);
   }
 
-  #pausing(user: string, reason: string, options: PauseOptions, commands = this.#shard(user).commands) {
+  #pausing(user: string, reason: string, options: PauseOptions, commands = this.#lane(user).commands) {
     const ms = checkPause(reason, options);
     return (call: CallNumber) => commands.pause(call, user, ms, reason);
   }

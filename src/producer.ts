@@ -28,6 +28,7 @@ interface Message extends Job, NewMessage {}
 interface Operation extends Job {
   readonly call: (number: CallNumber) => Promise<number>;
 }
+type Make = (bytes: number, deadline: number, resolve: Job['resolve'], reject: Job['reject']) => Message | Operation;
 
 function isMessage(job: Message | Operation): job is Message {
   return 'payload' in job;
@@ -36,8 +37,8 @@ function isMessage(job: Message | Operation): job is Message {
 type Call = (number: CallNumber) => Promise<number[]>;
 
 /**
- * The numbered calls of one manager to one shard: one in flight, and what is asked meanwhile travels in the next. So
- * batches form by themselves under load, and a call that is sent again cannot be overtaken.
+ * Numbered calls of one manager to one shard: one in flight, and what is asked meanwhile travels in the next. So batches
+ * form by themselves under load, and a call that is sent again cannot be overtaken.
  */
 export class Producer {
   #id = randomUUID();
@@ -58,12 +59,15 @@ export class Producer {
 
   /** Resolves with the message's position; 0: its id is known from before. */
   enqueue(message: NewMessage): Promise<number> {
-    return this.#add((job) => ({ ...job, ...message }), Buffer.byteLength(message.payload));
+    const { user, id, payload } = message;
+    return this.#add(Buffer.byteLength(payload), (bytes, deadline, resolve, reject) => (
+      { user, id, payload, bytes, deadline, resolve, reject }
+    ));
   }
 
   /** Resolves with the reply of a call of its own, which holds payloads of so many bytes. */
   run(call: (number: CallNumber) => Promise<number>, payloadBytes = 0): Promise<number> {
-    return this.#add((job) => ({ ...job, call }), payloadBytes);
+    return this.#add(payloadBytes, (bytes, deadline, resolve, reject) => ({ call, bytes, deadline, resolve, reject }));
   }
 
   /** Sends what is waiting, for at most `ms`; rejects the rest. */
@@ -75,12 +79,12 @@ export class Producer {
     clearTimeout(this.#expiry);
   }
 
-  #add(make: (job: Job) => Message | Operation, payloadBytes: number): Promise<number> {
+  #add(payloadBytes: number, make: Make): Promise<number> {
     if (this.#closed) return Promise.reject(new ClosedError('the manager is closed'));
     const bytes = this.options.backlog.admit(payloadBytes);
     if (bytes === undefined) return Promise.reject(new BacklogFullError('too much waits for Redis: await earlier calls first'));
     return new Promise((resolve, reject) => {
-      this.#waiting.push(make({ bytes, deadline: performance.now() + this.options.timeoutMs, resolve, reject }));
+      this.#waiting.push(make(bytes, performance.now() + this.options.timeoutMs, resolve, reject));
       this.#expiry ??= setTimeout(() => this.#expire(), this.options.timeoutMs);
       if (!this.#running) void this.#pump();
     });

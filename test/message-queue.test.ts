@@ -173,8 +173,19 @@ test('what is asked in one turn travels in one call, in order, at most 250 messa
   assert.equal((await redis.lrange('queue:a', 0, -1)).map(Number), Array.from({ length: 600 }, (_, i) => i));
   const [key] = await redis.keys('dispatcher:producer:*');
   assert.match((await redis.get(key!))!, /^3 /);
-  await Promise.all(Array.from({ length: 5 }, () => queue.enqueue('b', 'x'.repeat(400_000))));
+  await Promise.all(Array.from({ length: 5 }, () => queue.enqueue('a', 'x'.repeat(400_000))));
   assert.match((await redis.get(key!))!, /^6 /);
+});
+
+test('two producers serve the users of a shard, each user always the same', async () => {
+  const queue = manager();
+  const users = Array.from({ length: 50 }, (_, i) => `user-${i}`);
+  for (const payload of [1, 2, 3]) await Promise.all(users.map((user) => queue.enqueue(user, payload)));
+  const records = await redis.mget(await redis.keys('dispatcher:producer:*'));
+  assert.equal(records.map((record) => Number(record!.split(' ')[0])), [3, 3]);
+  const served = records.map((record) => record!.split(' ').length - 1);
+  assert.equal(served[0]! + served[1]!, 50);
+  for (const positions of records) assert.match(positions!, /^3( 3)+$/);
 });
 
 test('other calls keep their place between enqueues', async () => {
