@@ -105,7 +105,7 @@ export class Leases {
   async #renewAll(): Promise<void> {
     const messages = [...this.#held].filter(({ lost }) => !lost);
     for (const message of messages) this.#arm(message);
-    if (this.#renewing || messages.length === 0) return;
+    if (this.#renewing) return;
     this.#renewing = true;
     try {
       while (messages.length > 0) await this.#send(messages.splice(0, MAX_ITEMS));
