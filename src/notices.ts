@@ -42,7 +42,7 @@ export class Notices {
 
   #hear(channel: string, notice: Buffer): void {
     const end = notice.indexOf(SPACE);
-    this.channels.get(channel)?.(textIfUtf8(notice.subarray(end + 1)), notice.toString('latin1', 0, end));
+    this.channels.get(channel)!(textIfUtf8(notice.subarray(end + 1)), notice.toString('latin1', 0, end));
   }
 
   async #subscribe(): Promise<void> {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, MessageQueueManager } from '../src';
-import { codeOf, manager, ownManager } from './own-manager';
+import { codeOf, manager, ownManager, refusalOf } from './own-manager';
 import { redis, server } from './own-redis';
 import { Proxy } from './proxy';
 import { dump } from './redis';
@@ -86,8 +86,8 @@ for (const dedupId of ['', 'a b', 'é', 'x'.repeat(65), 1.5, 2 ** 53, null, {}])
 }
 
 test('options that are no object, and a window that is no time, are refused', async () => {
-  assert.is(await manager.enqueue('a', 1, 'x' as unknown as object).catch(codeOf), 'INVALID_INPUT');
-  assert.is(await manager.enqueueMessage('a', 1, 'x', 'regular', {}, null as unknown as object).catch(codeOf), 'INVALID_INPUT');
+  assert.is(await manager.enqueue('a', 1, 'x' as unknown as object).catch(refusalOf), 'INVALID_INPUT options');
+  assert.is(await manager.enqueueMessage('a', 1, 'x', 'regular', {}, null as unknown as object).catch(refusalOf), 'INVALID_INPUT options');
   assert.throws(() => new MessageQueueManager({ dedupWindowMs: 0 }), /^dedupWindowMs: expected an integer from 1/);
   assert.equal(await dump(redis), {});
 });

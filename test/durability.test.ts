@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InvalidInputError, type InturnError, MessageDispatcher, MessageQueueManager, UnknownOutcomeError } from '../src';
 import { Proxy } from './proxy';
-import { PrivateRedis, until } from './redis';
+import { callsOf, PrivateRedis, until } from './redis';
 import { Sentinels } from './sentinels';
 
 /** Longer than a replica needs on a busy machine. */
@@ -46,12 +46,21 @@ test('an enqueue resolves once a replica has the message', async () => {
   assert.equal(await replica.client().lrange('queue:a', 0, -1), ['1']);
 });
 
+test('without the option no replica is waited for', async () => {
+  await using manager = new MessageQueueManager({ redis: primary.path });
+  const waits = await callsOf(redis, 'wait');
+  assert.equal(await manager.enqueue('a', 1), { position: 1 });
+  assert.is(await callsOf(redis, 'wait'), waits);
+});
+
 test('what too few replicas confirm in time is UNKNOWN_OUTCOME, and a refusal stays a refusal', async () => {
   await using manager = new MessageQueueManager({ redis: primary.path, durability: { ...HASTY, replicas: 2 }, maxQueueLength: 1 });
   const outcomes = await manager.enqueueMany([{ userId: 'a', payload: 1 }, { userId: 'a', payload: 2 }]);
   assert.equal(outcomes.map((one) => 'error' in one && one.error.code), ['UNKNOWN_OUTCOME', 'QUEUE_FULL']);
   assert.equal(outcomes.map((one) => 'error' in one && /replicas/.test(one.error.message)), [true, false]);
+  const waits = await callsOf(redis, 'wait');
   assert.is(await manager.enqueue('a', 3).catch((error: unknown) => problem(error).code), 'QUEUE_FULL');
+  assert.is(await callsOf(redis, 'wait'), waits); // for nothing
   assert.equal(await redis.lrange('queue:a', 0, -1), ['1']);
 });
 
@@ -87,6 +96,18 @@ test('a WAIT that is refused says nothing about the message: UNKNOWN_OUTCOME', a
   await using manager = new MessageQueueManager({ redis: source, durability: PATIENT, timeoutMs: 100 });
   const error = await manager.enqueue('a', 1).catch(problem);
   assert.instance(error, UnknownOutcomeError);
+  assert.is(await redis.llen('queue:a'), 1);
+});
+
+test('a WAIT that is refused is asked again, together with its message, which is written once', async () => {
+  await redis.acl('SETUSER', 'hasty', 'on', '>secret', '~*', '+@all', '-wait');
+  const source = { path: primary.path, username: 'hasty', password: 'secret' };
+  await using manager = new MessageQueueManager({ redis: source, durability: PATIENT });
+  const before = await callsOf(redis, 'evalsha');
+  const sent = manager.enqueue('a', 1);
+  await until(async () => (await callsOf(redis, 'evalsha')) >= before + 2);
+  await redis.acl('SETUSER', 'hasty', '+wait');
+  assert.equal(await sent, { position: 1 });
   assert.is(await redis.llen('queue:a'), 1);
 });
 

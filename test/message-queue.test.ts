@@ -210,6 +210,7 @@ test('dead letters are listed with their reasons, bytes intact, what something e
   assert.equal(letters.slice(2).map(({ reason, bytes }) => [reason, String(bytes)]), [['foreign', 'plain'], ['foreign', '{"reason":5}\nx']]);
   assert.equal((await manager().deadLetters('a', { offset: 2, limit: 1 })).map(({ bytes }) => String(bytes)), ['plain']);
   await rejects(manager().deadLetters('a', { limit: 0 }), 'INVALID_INPUT', /^limit: /);
+  await rejects(manager().deadLetters('a', { offset: -1 }), 'INVALID_INPUT', /^offset: /);
 });
 
 test('redrive moves any number of dead letters, before or behind what waits, or only some', async () => {
@@ -221,6 +222,8 @@ test('redrive moves any number of dead letters, before or behind what waits, or 
   assert.is(await queue.redrive('a', { where: 'end' }), 290);
   assert.equal(await redis.lrange('queue:a', 10, 12), ['"w"', '0', '1']);
   assert.equal([await queue.redrive('a'), await redis.exists('dlq:a', 'dispatcher:dead')], [0, 0]);
+  await rejects(queue.redrive('a', { where: 'back' as 'end' }), 'INVALID_INPUT', /^where: expected 'front' or 'end'/);
+  await rejects(queue.redrive('a', { limit: 0 }), 'INVALID_INPUT', /^limit: /);
 });
 
 test('purge deletes dead letters and nothing else', async () => {

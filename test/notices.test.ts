@@ -175,6 +175,13 @@ test('a subscriber that has no answer yet does not ask again', async () => {
   await proxy.close();
 });
 
+test('a subscriber that cannot connect reports it', async () => {
+  const { notices, reported } = listen(join(server.dir, 'nobody.sock'));
+  await until(() => reported.length > 0);
+  assert.is(reported[0]!.code, 'UNAVAILABLE');
+  notices.stop();
+});
+
 test('a subscriber that was stopped asks no more', async () => {
   const { notices, reported, intervals } = listen(server.path);
   await until(async () => (await listeners()) === 1);

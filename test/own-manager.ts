@@ -15,4 +15,6 @@ export function ownManager(): void {
   test.after.each(() => manager.close());
 }
 
+/** An error's code, and what its text names first. */
+export const refusalOf = (error: unknown): string => `${codeOf(error)} ${(error as Error).message.split(':')[0]}`;
 export const codeOf = (error: unknown): string => (error as InturnError).code;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, MessageDispatcher, MessageQueueManager, type When } from '../src';
-import { codeOf, manager, ownManager } from './own-manager';
+import { codeOf, manager, ownManager, refusalOf } from './own-manager';
 import { redis, server } from './own-redis';
 import { Proxy } from './proxy';
 import { callsOf, dump, until } from './redis';
@@ -77,14 +77,15 @@ for (const [field, when] of Object.entries({
   });
 }
 
-test('users, payloads, texts, ids and limits of the wrong kind are refused, and nothing is written', async () => {
+test('users, payloads, texts, ids and limits of the wrong kind are refused by name, and nothing is written', async () => {
   const when = { at: FAR };
-  for (const call of [
-    manager.schedule('', 1, when), manager.schedule('a', undefined, when), manager.scheduleMessage('', 1, 'x', when),
-    manager.scheduleMessage('a', '', 'x', when), manager.scheduleMessage('a', 1, '', when), manager.cancelScheduled(''),
-    manager.cancelScheduled('a', ''), manager.cancelScheduled('a', '*'), manager.scheduled(''), manager.scheduled('a', { limit: 0 }),
-    manager.scheduled('a', { limit: 1001 }),
-  ]) assert.is(await call.catch(codeOf), 'INVALID_INPUT');
+  for (const [field, call] of [
+    ['userId', manager.schedule('', 1, when)], ['payload', manager.schedule('a', undefined, when)],
+    ['userId', manager.scheduleMessage('', 1, 'x', when)], ['chatId', manager.scheduleMessage('a', '', 'x', when)],
+    ['text', manager.scheduleMessage('a', 1, '', when)], ['userId', manager.cancelScheduled('')],
+    ['id', manager.cancelScheduled('a', '')], ['id', manager.cancelScheduled('a', '*')], ['userId', manager.scheduled('')],
+    ['limit', manager.scheduled('a', { limit: 0 })], ['limit', manager.scheduled('a', { limit: 1001 })],
+  ] as const) assert.is(await call.catch(refusalOf), `INVALID_INPUT ${field}`);
   assert.throws(() => new MessageQueueManager({ maxScheduled: 10_001 }), /^maxScheduled: expected an integer from 1 to 10000/);
   assert.equal(await dump(redis), {});
 });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { chatMessage, MessageQueueManager } from '../src';
-import { codeOf, manager, ownManager } from './own-manager';
+import { codeOf, manager, ownManager, refusalOf } from './own-manager';
 import { redis, server } from './own-redis';
 import { Proxy } from './proxy';
 import { dump, until } from './redis';
@@ -70,11 +70,11 @@ test('a chat message of the wrong kind is refused by name', () => {
   ] as const) assert.throws(make, new RegExp(`^${field}: expected `));
 });
 
-test('users, replacements and payloads of the wrong kind are refused, and nothing is written', async () => {
-  for (const call of [
-    manager.supersede(''), manager.supersede('a', 'secret' as unknown as unknown[]), manager.supersede('a', [1, undefined]),
-    manager.supersede('a', Array<number>(251).fill(1)),
-  ]) assert.is(await call.catch(codeOf), 'INVALID_INPUT');
+test('users, replacements and payloads of the wrong kind are refused by name, and nothing is written', async () => {
+  for (const [field, call] of [
+    ['userId', manager.supersede('')], ['replacements', manager.supersede('a', 'secret' as unknown as unknown[])],
+    ['payload', manager.supersede('a', [1, undefined])], ['replacements', manager.supersede('a', Array<number>(251).fill(1))],
+  ] as const) assert.is(await call.catch(refusalOf), `INVALID_INPUT ${field}`);
   assert.equal(await dump(redis), {});
   assert.is(await manager.supersede('a', Array<number>(250).fill(1)), 0);
 });
