@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type InturnError, MessageDispatcher, MessageQueueManager } from '../src';
-import { dump, PrivateRedis, until } from './redis';
+import { callsOf, dump, PrivateRedis, until } from './redis';
 
 /** Clients with different numbers of shards meet, whichever comes first; PROTOCOL is what the later one sees. */
 
@@ -88,6 +88,19 @@ test('clients of the same number work together, and meet at one key beside those
   assert.equal(errors, []);
   const meeting = (await redis.keys('*dispatcher:protocol')).filter((key) => !key.startsWith('{'));
   assert.equal([meeting, await redis.get('dispatcher:protocol')], [['dispatcher:protocol'], '1 4']);
+});
+
+test('who comes later only asks what is in force', async () => {
+  await enqueue(manage(4));
+  const before = await callsOf(redis, 'set');
+  assert.is(await manage(4).queueSize('a'), 1);
+  assert.is(await callsOf(redis, 'set'), before);
+});
+
+test('who is the first to come, and may not say so, is refused', async () => {
+  await redis.acl('SETUSER', 'silent', 'on', '>secret', '~*', '+@all', '-set');
+  const source = { path: server.path, username: 'silent', password: 'secret' };
+  assert.is(await code(manage(4, { redis: source }).queueSize('a')), 'FORBIDDEN');
 });
 
 test('what was enqueued before there was a key to meet at is handled', async () => {
