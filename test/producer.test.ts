@@ -15,6 +15,7 @@ let queue: MessageQueueManager;
 let paths = 0;
 
 function code(error: unknown): string {
+  assert.match((error as InturnError).message, /\w{3}/); // it says something
   return (error as InturnError).code;
 }
 async function record(): Promise<string> {
@@ -147,6 +148,7 @@ test('a call that was overtaken is not carried out, and its outcome is unknown',
   await redis.set(await record(), '99 1', 'PX', 60_000);
   assert.is(await queue.enqueue('a', 2).catch(code), 'UNKNOWN_OUTCOME');
   assert.is(await redis.llen('queue:a'), 1);
+  assert.equal(await queue.enqueue('a', 3), { position: 2 }); // under a new id
 });
 
 test('a server that is busy for a while is asked again, under the same number', async () => {

@@ -26,7 +26,7 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   persist: ['persist'],
   backlog: ['backlog'],
   durability: ['durability'],
-  producer: ['message-queue', 'superseding', 'producer'],
+  producer: ['deadlines', 'message-queue', 'superseding', 'producer', 'durability'],
   leases: ['leases', 'handling'],
   'dispatcher-options': ['dispatcher-options'],
   settlements: ['settlements'],
