@@ -114,21 +114,21 @@ test('all that is held is renewed again and again, at most 250 messages in one c
 });
 
 test('a lease that was renewed when little of it was left does not end at its old end', async () => {
-  startLeases(900);
-  const [message] = await hold(['a'], 550); // the first renewal comes after 300 ms
+  startLeases(1500);
+  const [message] = await hold(['a'], 950); // the first renewal comes after 500 ms
   await until(() => calls.asked.length === 2);
   assert.equal([lost, message!.lost, message!.signal.aborted], [[], false, false]);
 });
 
 test('a message that somebody else holds is lost: told once, its signal fires, and it is not renewed again', async () => {
-  startLeases(90);
+  startLeases(600);
   const [mine, theirs] = await hold(['mine', 'theirs'], 60_000);
   await redis.hset('dispatcher:claims', 'theirs', SOMEBODY_ELSE);
   const { signal } = theirs!;
   await until(() => lost.length > 0);
   theirs!.deadline = performance.now();
   const before = calls.asked.length;
-  await until(() => calls.asked.length >= before + 3);
+  await until(() => calls.asked.length >= before + 2);
   assert.equal([lost, theirs!.lost, mine!.lost], [['theirs'], true, false]);
   assert.instance(signal.reason, LockLostError);
   assert.equal(calls.asked.slice(before), calls.asked.slice(before).map(() => ['mine']));
@@ -136,7 +136,7 @@ test('a message that somebody else holds is lost: told once, its signal fires, a
 });
 
 test('while a renewal is unanswered no other one is sent; a lease that ends meanwhile is lost, once', async () => {
-  startLeases(600);
+  startLeases(900);
   const [kept, ended] = await hold(['kept', 'ended'], 60_000);
   await redis.hset('dispatcher:claims', 'ended', SOMEBODY_ELSE);
   const answer = keepAnswers();
@@ -151,7 +151,7 @@ test('while a renewal is unanswered no other one is sent; a lease that ends mean
 });
 
 test('a message that was settled while its renewal was under way is not lost', async () => {
-  startLeases(300);
+  startLeases(600);
   const [kept, settled] = await hold(['kept', 'settled'], 60_000);
   await calls.ack(OWNER, [settled!]);
   const answer = keepAnswers();
@@ -175,16 +175,15 @@ test('a renewal that fails is reported, and made again', async () => {
   assert.equal(lost, []);
 });
 
-test('after a stop nothing is renewed, and no lease ends', async () => {
-  startLeases(90);
+test('after a stop nothing is renewed, and no lease ends: no timer is left', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  startLeases(600);
   const [message] = await hold(['a'], 60_000);
-  await watched(message!, 2);
-  message!.deadline = performance.now() + 20;
   await watched(message!, 1);
+  assert.is(timers(), before + 2);
   leases.stop();
-  const before = calls.asked.length;
-  await new Promise((resolve) => setTimeout(resolve, 100)); // longer than the pause between renewals, and than the lease
-  assert.equal([calls.asked.length, lost], [before, []]);
+  assert.is(timers(), before);
 });
 
 test.run();

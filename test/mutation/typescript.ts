@@ -30,7 +30,7 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   leases: ['leases', 'handling'],
   'dispatcher-options': ['dispatcher-options'],
   settlements: ['settlements'],
-  handling: ['handling', 'handler', 'limits', 'lost-lease'],
+  handling: ['handling', 'late-claim', 'handler', 'lost-lease'],
   'claim-loop': ['message-dispatcher', 'notices'],
   notices: ['notices'],
   schedule: ['scheduling'],
