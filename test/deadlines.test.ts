@@ -14,7 +14,7 @@ import { until } from './redis';
 
 /* What becomes of calls that Redis does not answer, or refuses; whoever asks can be more or less patient each time. */
 
-const PATIENT = 86_400_000;
+const PATIENT = 10_000;
 
 let proxy: Proxy;
 let connection: Connection;
@@ -46,7 +46,9 @@ function enqueue(payload: string, timeoutMs: number): Promise<unknown> {
 
 test('of calls that wait for Redis each is given up at its own deadline, and the others are sent', async () => {
   await proxy.close();
-  const [hasty, patient] = [enqueue('1', 30), enqueue('2', PATIENT)];
+  const hasty = enqueue('1', 30);
+  await new Promise(setImmediate); // it waits for a connection, for as long as it may
+  const patient = enqueue('2', PATIENT);
   assert.is(await hasty, 'UNAVAILABLE');
   await proxy.open();
   assert.is(await patient, 1);
@@ -92,7 +94,7 @@ test('messages of about 1 MiB in all travel in one call, and one of more alone',
 });
 
 test('credentials that are refused are told at once to all that wait', async () => {
-  const other = new MessageQueueManager({ redis: { path: server.path, username: 'nobody', password: 'wrong' }, timeoutMs: PATIENT });
+  const other = new MessageQueueManager({ redis: { path: server.path, username: 'nobody', password: 'wrong' }, timeoutMs: 86_400_000 });
   assert.equal(await Promise.all([other.enqueue('a', 1).catch(codeOf), other.drop('a').catch(codeOf)]), ['AUTH', 'AUTH']);
   await other.close();
 });

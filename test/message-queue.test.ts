@@ -163,7 +163,13 @@ test('enqueueMany accepts and refuses message by message, and counts those befor
   const results = await queue.enqueueMany(['a', 'b', 'a', 'a', 'b'].map((userId, i) => ({ userId, payload: i })));
   assert.equal(results.map((one) => ('error' in one ? one.error.code : one.position)), [1, 1, 2, 'QUEUE_FULL', 2]);
   assert.equal(await redis.lrange('queue:a', 0, -1), ['0', '2']);
-  await rejects(queue.enqueueMessage('a', 1, 'secret'), 'QUEUE_FULL');
+  await rejects(queue.enqueueMessage('a', 1, 'secret'), 'QUEUE_FULL', /^the queue of this user is full$/);
+});
+
+test('a full schedule is told apart from a full queue', async () => {
+  const queue = manager({ maxScheduled: 1 });
+  await queue.schedule('a', 1, { at: 9e12 });
+  await rejects(queue.schedule('a', 2, { at: 9e12 }), 'QUEUE_FULL', /^the schedule of this user is full$/);
 });
 
 test('what is asked in one turn travels in one call, in order, at most 250 messages and about 1 MiB', async () => {
