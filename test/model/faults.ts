@@ -107,6 +107,8 @@ export const FAULTS: Readonly<Record<string, Readonly<Record<string, readonly Re
     'schedule wakes nobody': [['schedule', "if due < earliest and not awake then redis.call('RPUSH', wake, 1) end", '']],
     'claim moves what is not due': [['claim', "'ZRANGE', scheduled, '-inf', now", "'ZRANGE', scheduled, '-inf', '+inf'"]],
     'cancel of one deletes all': [['cancel', "if id ~= '' then", 'if false then']],
+    'supersede does not tell the holder': [['supersede', "if fence then redis.pcall('PUBLISH'", "if false then redis.pcall('PUBLISH'"]],
+    'supersede tells the holder of another fence': [['supersede', "fence .. ' ' .. user)", "fence + 1 .. ' ' .. user)"]],
     'supersede ends a gap': [['supersede', 'if not gap then', 'if true then']],
     'claim takes no tokens': [['claim', 'full_at + (#grant - 1) * 1000 / per_second', 'full_at']],
     'claim gives more than there are tokens': [['claim', '#grant > tokens or bytes', 'bytes']],

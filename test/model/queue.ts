@@ -249,9 +249,11 @@ function drop(user: User, now: number): number {
   return waiting(user).splice(0).length;
 }
 
-function supersede(state: State, user: User, { version, payloads }: Supersede, now: number): Reply {
+function supersede(state: State, user: User, { version, user: name, payloads }: Supersede, now: number): Reply {
   state.protocol = version;
   if (user.queue === 'foreign') return -2;
+  const { holder } = user.record ?? {};
+  if (holder) state.told.push(`${holder.fence} ${name}`);
   const dropped = drop(user, now);
   user.queue.push(...payloads);
   if (payloads.length > 0) activate(state, user, now);

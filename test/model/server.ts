@@ -15,6 +15,8 @@ export function readScripts(): Scripts {
   return Object.fromEntries(files.map((file) => [file.slice(0, -4), readFileSync(join(LUA_FOLDER, file), 'utf8')]));
 }
 
+const NOTICES = 'dispatcher:superseded';
+
 /** KEYS and ARGV in the documented order, as a client in another language would build them. */
 function encode(call: Call): { keys: string[]; args: (string | number)[] } {
   const system = (...names: string[]): string[] => names.map((name) => `dispatcher:${name}`);
@@ -60,7 +62,7 @@ function encode(call: Call): { keys: string[]; args: (string | number)[] } {
     };
     case 'supersede': return {
       keys: [...system('protocol', 'active', 'claims', 'wake', by), queue(call)],
-      args: [...head, 'dispatcher:superseded', call.user, ...call.payloads],
+      args: [...head, NOTICES, call.user, ...call.payloads],
     };
     case 'schedule': return {
       keys: [...system('protocol', 'scheduled', 'wake', by), `scheduled:${call.user}`],
@@ -123,8 +125,27 @@ export type Snapshot = Dump & { readonly now: number; readonly slack: number };
 export class Server {
   readonly #shas: ReadonlyMap<string, string>;
 
-  constructor(readonly redis: Redis, readonly scripts: Scripts) {
+  readonly #heard: string[] = [];
+
+  private constructor(readonly redis: Redis, readonly subscriber: Redis, readonly scripts: Scripts) {
     this.#shas = new Map([...Object.values(scripts), DUMP].map((text) => [text, sha1(text)]));
+  }
+
+  static async open(redis: Redis, scripts: Scripts): Promise<Server> {
+    const server = new Server(redis, redis.duplicate(), scripts);
+    server.subscriber.on('messageBuffer', (_, notice: Buffer) => server.#heard.push(notice.toString('latin1')));
+    await server.subscriber.subscribe(NOTICES);
+    return server;
+  }
+
+  close(): void {
+    this.subscriber.disconnect();
+  }
+
+  /** What was published since it was asked before. */
+  async heard(): Promise<string[]> {
+    await this.subscriber.ping(); // its answer comes behind all notices
+    return this.#heard.splice(0);
   }
 
   /** Carries a call out between two readings of the clock. */

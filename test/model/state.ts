@@ -39,12 +39,14 @@ export interface State {
   fence?: string;
   protocol?: string;
   wake: boolean;
+  /** Notices that were published, and not yet compared with what was heard. */
+  told: string[];
 }
 
 export function empty(users: readonly string[]): State {
   return {
     users: new Map(users.map((user) => [user, { queue: [], letters: [], schedule: new Map() }])), paused: new Map(),
-    scheduled: new Map(), seen: new Map(), seenExpires: 0, dead: new Set(), producers: new Map(), owners: new Map(), wake: false,
+    scheduled: new Map(), seen: new Map(), seenExpires: 0, dead: new Set(), producers: new Map(), owners: new Map(), wake: false, told: [],
   };
 }
 

@@ -34,14 +34,16 @@ export class Discrepancy extends Error {
 /** Takes the steps in turn, on an empty Redis; rejects with a `Discrepancy` at the first that fails. */
 export async function run(redis: Redis, scripts: Scripts, steps: readonly Step[], check: Check): Promise<void> {
   await redis.flushall();
-  const server = new Server(redis, scripts);
+  const server = await Server.open(redis, scripts);
   const world = new World(server, check, await server.dump());
-  for (const [at, one] of steps.entries()) {
-    try {
-      await world.take(one);
-    } catch (error) {
-      throw new Discrepancy(at, (error as Error).message, world.history());
+  try {
+    for (const [at, one] of steps.entries()) {
+      await world.take(one).catch((error: Error) => {
+        throw new Discrepancy(at, error.message, world.history());
+      });
     }
+  } finally {
+    server.close();
   }
 }
 
@@ -230,6 +232,7 @@ class World {
     this.#now = after;
     this.check({ call, reply, repeated: this.#carriedOut.has(call), before, after });
     this.#agree(call, reply, from);
+    if (call.script === 'supersede') await this.#agreeOnNotices();
     if (!this.#carriedOut.has(call) && call.version === VERSION) this.#calls.push(call);
     this.#carriedOut.add(call);
     for (const [user, fence] of grantsOf(call, reply)) this.#learn(user, { fence, owner: (call as Claim).owner });
@@ -252,6 +255,12 @@ class World {
       return;
     }
     throw new Error(`model: ${differs}`);
+  }
+
+  async #agreeOnNotices(): Promise<void> {
+    const heard = await this.server.heard();
+    const told = this.#state.told.splice(0);
+    if (!isDeepStrictEqual(heard, told)) throw new Error(`notices: expected ${show(told)}, heard ${show(heard)}`);
   }
 
   #learn(user: string, token: Token): void {
