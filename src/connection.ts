@@ -34,7 +34,7 @@ const SETTINGS = Object.freeze({
 });
 
 function isClient(source: object): source is Client {
-  return 'duplicate' in source && typeof source.duplicate === 'function' && 'defineCommand' in source;
+  return 'defineCommand' in source && typeof (source as Partial<Client>).duplicate === 'function';
 }
 
 /** Checks the kind of a `redis` option. */
@@ -50,14 +50,14 @@ export function checkSource(source: unknown): RedisSource {
 }
 
 export function isCluster(source: RedisSource): source is Cluster {
-  return typeof source === 'object' && 'isCluster' in source && source.isCluster === true;
+  return (source as Partial<Cluster>).isCluster === true;
 }
 
 /** A new client for this source that connects at its first use. */
 function makeClient(source: RedisSource, socketTimeout: number, reconnectOnError: (error: Error) => boolean): Client {
   const common = { ...SETTINGS, socketTimeout };
   if (isCluster(source)) {
-    return source.duplicate([], { lazyConnect: true, redisOptions: { ...source.options.redisOptions, ...common } });
+    return source.duplicate([], { lazyConnect: true, redisOptions: common });
   }
   const settings = { ...common, reconnectOnError };
   if (typeof source === 'string') return new Redis(source, settings);
@@ -162,7 +162,7 @@ export class Connection {
     if (losses !== this.losses || this.#closed) return;
     if (error) {
       this.#fail(error);
-      setTimeout(() => losses === this.losses && !this.#closed && void this.#examine(), AGAIN_MS).unref();
+      setTimeout(() => losses === this.losses && void this.#examine(), AGAIN_MS).unref();
       return;
     }
     this.failure = undefined;
