@@ -1,220 +1,264 @@
-import { readFileSync } from 'node:fs';
+import type { Redis, RedisOptions } from 'ioredis';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type InturnError, MessageDispatcher, MessageQueueManager, RedisTooOldError } from '../src';
-import { Cluster, type Redis } from 'ioredis';
-import { Connection, examine } from '../src/connection';
+import { checkSource, Connection, examine, type RedisSource } from '../src/connection';
+import { RedisTooOldError } from '../src/errors';
+import type { Handshake } from '../src/handshake';
+import { codeOf } from './own-manager';
+import { ownRedis, redis, server } from './own-redis';
 import { Proxy } from './proxy';
-import { dump, PrivateRedis, until } from './redis';
+import { callsOf, dump, PrivateRedis, until } from './redis';
 
-let server: PrivateRedis;
+const HOUR = 3_600_000;
+const HANDSHAKE: Handshake = { protocol: 'protocol', version: '1 2' };
 
-test.before(async () => {
-  server = await PrivateRedis.start('--maxmemory-policy', 'allkeys-lru');
-  await server.client().config('SET', 'requirepass', 'secret');
+const closing: (() => unknown)[] = [];
+
+ownRedis();
+test.before.each(async () => {
+  await redis.flushall();
+  await redis.config('RESETSTAT');
 });
-test.after(() => server.stop());
+test.after.each(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
 
-/** The error of an enqueue and the first one that a dispatcher reports, as codes; neither holds a secret. */
-async function codes(redis: string | object): Promise<string[]> {
-  const manager = new MessageQueueManager({ redis, timeoutMs: 1000 });
-  const dispatcher = new MessageDispatcher({ redis, handler: () => undefined });
-  const errors: InturnError[] = [];
-  dispatcher.on('error', (error) => errors.push(error));
-  dispatcher.start();
-  await until(() => errors.length > 0);
-  const [reported] = errors as [InturnError];
-  const rejected = (await manager.enqueue('a', 'payload').catch((error: unknown) => error)) as InturnError;
-  await dispatcher.stop({ graceMs: 0 });
-  await manager.close();
-  for (const error of [reported, rejected]) assert.not.match(`${error.stack} ${JSON.stringify(error)}`, /secret|wrong-pass|payload/);
-  return [rejected.code, reported.code];
+/** A connection, and the codes of the errors it tells. */
+function connect(source: RedisSource = server.path, handshake?: Handshake, silenceMs = 5000) {
+  const told: string[] = [];
+  const connection = new Connection(source, silenceMs, ({ code }) => told.push(code), handshake);
+  closing.push(() => connection.close());
+  return { connection, told };
 }
 
-test('a Redis that asks for a password is an AUTH error, at once', async () => {
-  assert.equal(await codes(server.path), ['AUTH', 'AUTH']);
-});
+async function startProxy(name: string): Promise<Proxy> {
+  const proxy = await Proxy.start(join(server.dir, `${name}.sock`), server.path);
+  closing.push(() => proxy.close());
+  return proxy;
+}
 
-test('a wrong password is an AUTH error', async () => {
-  assert.equal(await codes({ path: server.path, password: 'wrong-pass' }), ['AUTH', 'AUTH']);
-});
+async function startServer(): Promise<PrivateRedis> {
+  const started = await PrivateRedis.start();
+  closing.push(() => started.stop());
+  return started;
+}
 
-test('a Redis that is not there is UNAVAILABLE', async () => {
-  assert.equal(await codes(join(server.dir, 'nobody.sock')), ['UNAVAILABLE', 'UNAVAILABLE']);
-  assert.equal(await codes('redis://user:secret@127.0.0.1:1/3'), ['UNAVAILABLE', 'UNAVAILABLE']);
-});
+const outcome = (waiting: Promise<void>): Promise<unknown> => waiting.then(() => 'usable', codeOf);
+/** Every connection of others is made anew. */
+const killAll = (): Promise<unknown> => redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
 
-test('a read-only replica is a READONLY error, and nothing is written', async () => {
-  const replica = await PrivateRedis.start();
-  await replica.client().replicaof('127.0.0.1', 1);
-  assert.equal(await codes(replica.path), ['READONLY', 'READONLY']);
-  assert.equal(await dump(replica.client()), {});
-  await replica.stop();
-});
-
-test('a primary that becomes a replica while many commands are in flight ends one connection, once', async () => {
-  const demoted = await PrivateRedis.start();
-  const connection = new Connection(demoted.path, 1000);
-  await connection.usable(2000);
+/** What Node is told to warn of meanwhile. */
+async function warningsOf(work: () => unknown): Promise<(Error & { code?: string })[]> {
   const warnings: Error[] = [];
   const note = (warning: Error) => warnings.push(warning);
   process.on('warning', note);
-  await demoted.client().replicaof('127.0.0.1', 1);
-  const refused = await Promise.allSettled(Array.from({ length: 30 }, () => connection.client.set('a', 1)));
-  await until(() => connection.losses === 1 && connection.ready);
+  await work();
+  await new Promise(setImmediate);
   process.off('warning', note);
-  assert.equal([refused.filter(({ status }) => status === 'rejected').length, warnings], [30, []]);
-  connection.close();
-  await demoted.stop();
-});
-
-test('a user without the rights is FORBIDDEN, and one that may not run INFO is served', async () => {
-  const acl = await PrivateRedis.start();
-  await acl.client().acl('SETUSER', 'reader', 'on', '>secret', '~*', '+@read', '+info', '+hello');
-  await acl.client().acl('SETUSER', 'bot', 'on', '>secret', '~*', '+@all', '-info');
-  assert.equal(await codes({ path: acl.path, username: 'reader', password: 'secret' }), ['FORBIDDEN', 'FORBIDDEN']);
-  const manager = new MessageQueueManager({ redis: { path: acl.path, username: 'bot', password: 'secret' } });
-  assert.equal(await manager.enqueue('a', 1), { position: 1 });
-  await manager.close();
-  await acl.stop();
-});
-
-test('a URL with a user, a password and a database reaches that database', async () => {
-  const tcp = await PrivateRedis.start('--port', '0');
-  const admin = tcp.client();
-  await admin.acl('SETUSER', 'bot', 'on', '>p@ss:word', '~*', '+@all');
-  const port = 20_000 + (process.pid % 20_000);
-  await admin.config('SET', 'port', String(port));
-  const manager = new MessageQueueManager({ redis: `redis://bot:p%40ss%3Aword@127.0.0.1:${port}/5` });
-  await manager.enqueue('a', 1);
-  await admin.select(5);
-  assert.is(await admin.llen('queue:a'), 1);
-  await manager.close();
-  await tcp.stop();
-});
-
-const pem = (name: string): string => join(__dirname, 'tls', `${name}.pem`);
-
-/** A Redis that speaks TLS only, at a port of its own. */
-async function startTls(clients: 'yes' | 'optional'): Promise<{ readonly tls: PrivateRedis; readonly port: number }> {
-  const files = ['--tls-cert-file', pem('cert'), '--tls-key-file', pem('key'), '--tls-ca-cert-file', pem('cert')];
-  const tls = await PrivateRedis.start(...files, '--tls-auth-clients', clients);
-  const port = 41_000 + (process.pid % 10_000) + (clients === 'yes' ? 10_000 : 0);
-  await tls.client().config('SET', 'tls-port', String(port));
-  return { tls, port };
+  return warnings;
 }
-
-test('rediss:// is TLS: a server that is not trusted is refused, one of a known authority is served', async () => {
-  const { tls, port } = await startTls('optional');
-  assert.equal(await codes(`rediss://127.0.0.1:${port}/3`), ['UNAVAILABLE', 'UNAVAILABLE']);
-  const redis = { host: '127.0.0.1', port, db: 3, tls: { ca: readFileSync(pem('cert')) } };
-  const manager = new MessageQueueManager({ redis });
-  assert.equal(await manager.enqueue('a', 1), { position: 1 });
-  await manager.close();
-  await tls.stop();
-});
-
-test('a server that asks for a client certificate is UNAVAILABLE without one, and serves both ends with one', async () => {
-  const { tls, port } = await startTls('yes');
-  const trusted = { ca: readFileSync(pem('cert')) };
-  assert.equal(await codes({ host: '127.0.0.1', port, tls: trusted }), ['UNAVAILABLE', 'UNAVAILABLE']);
-  const redis = {
-    host: '127.0.0.1', port, tls: { ...trusted, cert: readFileSync(pem('client-cert')), key: readFileSync(pem('client-key')) },
-  };
-  const manager = new MessageQueueManager({ redis });
-  const handled: unknown[] = [];
-  const dispatcher = new MessageDispatcher<unknown>({ redis, handler: (body) => handled.push(body) });
-  dispatcher.start();
-  await manager.enqueue('a', 1);
-  await until(() => handled.length === 1);
-  await dispatcher.stop();
-  await manager.close();
-  await tls.stop();
-});
-
-test('at maxmemory enqueue is refused with OUT_OF_MEMORY, and nothing is written', async () => {
-  const full = await PrivateRedis.start('--maxmemory', '1', '--maxmemory-policy', 'noeviction');
-  const manager = new MessageQueueManager({ redis: full.path });
-  assert.is(await manager.enqueue('a', 'payload').catch((error: InturnError) => error.code), 'OUT_OF_MEMORY');
-  assert.equal(await dump(full.client()), {});
-  await manager.close();
-  await full.stop();
-});
 
 test('servers before 6.2 are refused, later ones are not', () => {
-  for (const version of ['5.0.14', '6.0.20', '6.1.240']) {
+  for (const version of ['5.0.14', '6.0.20', '6.1.240', '6', '5.9']) {
     assert.instance(examine(`redis_version:${version}\r\n`), RedisTooOldError);
   }
-  for (const version of ['6.2.0', '7.0.15', '8.2.1', '255.255.255']) assert.is(examine(`redis_version:${version}\r\n`), undefined);
-  assert.instance(examine(''), RedisTooOldError);
-});
-
-test('a server that is too old is refused at once, by name', async () => {
-  const plain = await PrivateRedis.start();
-  const proxy = await Proxy.start(join(plain.dir, 'old.sock'), plain.path);
-  const [version] = /redis_version:\d/.exec(await plain.client().info('server'))!;
-  proxy.rewrite = [version, 'redis_version:5'];
-  assert.equal(await codes(proxy.path), ['REDIS_TOO_OLD', 'REDIS_TOO_OLD']);
-  assert.equal(await dump(plain.client()), {});
-  await proxy.close();
-  await plain.stop();
-});
-
-test('an eviction policy that may lose messages is reported once', async () => {
-  const warnings: Error[] = [];
-  const note = (warning: Error) => warnings.push(warning);
-  process.on('warning', note);
-  for (let i = 0; i < 2; i++) {
-    const manager = new MessageQueueManager({ redis: { path: server.path, password: 'secret' } });
-    await manager.enqueue('a', i);
-    await manager.close();
+  for (const version of ['6.2.0', '7.0.15', '8.2.1', '10.0.0', '255.255.255']) {
+    assert.is(examine(`# Server\r\nredis_version:${version}\r\nredis_mode:standalone\r\n`), undefined);
   }
-  await new Promise((resolve) => setImmediate(resolve));
-  process.off('warning', note);
-  const told = warnings.filter((one) => (one as NodeJS.ErrnoException).code === 'INTURN_EVICTION');
-  assert.is(told.length, 1);
-  assert.match(told[0]!.message, /maxmemory-policy is allkeys-lru/);
+  for (const none of ['', 'old_redis_version:7.0.15', 'redis_version:\r\n7.0.15']) assert.instance(examine(none), RedisTooOldError);
+  assert.match(examine('')!.message, '6.2');
 });
 
-test('a cluster is duplicated, and its one shard has a hash tag', async () => {
-  const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true });
-  const manager = new MessageQueueManager({ redis: cluster, timeoutMs: 50 });
-  assert.is(await manager.enqueue('a', 1).catch((error: InturnError) => error.code), 'UNAVAILABLE');
-  await manager.close();
-  assert.is(cluster.status, 'wait');
-});
-
-test('a connection that breaks while it is examined is examined again', async () => {
-  const plain = await PrivateRedis.start();
-  const proxy = await Proxy.start(join(plain.dir, 'proxy.sock'), plain.path);
-  const connection = new Connection(proxy.path, 1000);
-  connection.client.once('ready', () => proxy.loseReplyTo('info'));
-  await connection.usable(2000);
-  assert.equal([proxy.lost, connection.losses], [1, 1]);
-  connection.close();
-  await proxy.close();
-  await plain.stop();
-});
-
-test('a connection that is closed while it is examined is not used', async () => {
-  const plain = await PrivateRedis.start();
-  const connection = new Connection(plain.path, 1000);
-  connection.client.once('ready', () => {
-    connection.close();
-    (connection.client as Redis).stream.destroy();
+test('an eviction policy that may lose messages is reported once, by name; none and noeviction are not', async () => {
+  const say = (...policies: string[]) => warningsOf(() => {
+    for (const policy of policies) assert.is(examine(`redis_version:7.0.15\r\n${policy}\r\nmaxmemory:0\r\n`), undefined);
   });
-  assert.is(await connection.usable(200).catch((error: InturnError) => error.code), 'CLOSED');
-  await plain.stop();
+  assert.equal(await say('', 'maxmemory_policy:noeviction', 'x_maxmemory_policy:allkeys-lru'), []);
+  const policies = ['maxmemory_policy:allkeys-lru', 'maxmemory_policy:allkeys-lru'];
+  const [warning, ...more] = await say(...policies);
+  assert.equal([warning?.name, warning?.code, more], ['InturnWarning', 'INTURN_EVICTION', []]);
+  assert.match(warning!.message, /^maxmemory-policy is allkeys-lru: .*noeviction/);
+});
+
+test('what has not all that a client has is taken for options', async () => {
+  for (const more of [{ duplicate: () => 'none' }, { defineCommand: () => 'none' }, { duplicate: true, defineCommand: true }]) {
+    const source = { path: server.path, ...more } as RedisOptions;
+    assert.is(checkSource(source), source);
+    assert.is(await outcome(connect(source).connection.usable(HOUR)), 'usable');
+  }
+});
+
+test('a server that can be used is examined once, and all who wait for it are told', async () => {
+  const { connection, told } = connect();
+  assert.not.ok(connection.ready);
+  assert.equal(await Promise.all([1, 2, 3].map(() => outcome(connection.usable(HOUR)))), ['usable', 'usable', 'usable']);
+  const examined = await callsOf(redis, 'info');
+  await connection.usable(0);
+  assert.equal([connection.ready, connection.failure, told], [true, undefined, []]);
+  assert.is(await callsOf(redis, 'info'), examined + 1, 'this question alone');
+});
+
+test('who waited leaves no timer behind, however the wait ended', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  const { connection } = connect();
+  const waiting = Array.from({ length: 20 }, () => outcome(connection.usable(HOUR)));
+  connection.close();
+  await Promise.all(waiting);
+  assert.ok(timers() <= before);
+});
+
+test('a server that is not there is told, and waited for, until it is', async () => {
+  const proxy = await startProxy('late');
+  await proxy.close();
+  const { connection, told } = connect(proxy.path);
+  const waiting = outcome(connection.usable(HOUR));
+  await until(() => told.length > 2);
+  assert.equal([connection.ready, connection.failure?.code, [...new Set(told)]], [false, 'UNAVAILABLE', ['UNAVAILABLE']]);
+  await proxy.open();
+  assert.equal([await waiting, connection.ready, connection.failure], ['usable', true, undefined]);
+});
+
+test('who does not wait for long enough is told why, as far as it is known', async () => {
+  const { connection, told } = connect(join(server.dir, 'nobody.sock'));
+  const first = outcome(connection.usable(HOUR));
+  await until(() => told.length > 2);
+  const hasty = await connection.usable(0).catch((error: unknown) => error);
+  assert.equal([codeOf(hasty), (hasty as Error).message], ['UNAVAILABLE', 'Redis cannot be reached (ENOENT)']);
+  connection.close();
+  assert.is(await first, 'CLOSED');
 });
 
 test('a server that says nothing is UNAVAILABLE in time', async () => {
-  const proxy = await Proxy.start(join(server.dir, 'silent.sock'), server.path);
+  const proxy = await startProxy('silent');
   proxy.stall();
-  const connection = new Connection(proxy.path, 10_000);
-  assert.is(await connection.usable(50).catch((error: InturnError) => error.code), 'UNAVAILABLE');
-  connection.close();
+  const { connection, told } = connect(proxy.path);
+  const error = await connection.usable(20).catch((one: unknown) => one);
+  assert.equal([codeOf(error), (error as Error).message, told], ['UNAVAILABLE', 'Redis cannot be reached', []]);
+});
+
+test('a refusal is told to all who wait, and to them alone', async () => {
+  const { connection, told } = connect({ path: server.path, username: 'nobody', password: 'wrong' });
+  assert.equal(await Promise.all([1, 2].map(() => outcome(connection.usable(HOUR)))), ['AUTH', 'AUTH']);
+  assert.equal([told, connection.ready, connection.failure?.code], [[], false, 'AUTH']);
+});
+
+test('a refusal that nobody waits for is told, and a lost connection is counted', async () => {
+  const { connection, told } = connect(server.path, HANDSHAKE);
+  await connection.usable(HOUR);
+  await redis.set('protocol', 'other');
+  await killAll();
+  await until(() => told.includes('PROTOCOL'));
+  assert.equal([connection.losses, connection.ready, connection.failure?.code], [1, false, 'PROTOCOL']);
+});
+
+test('whoever tells nobody of its errors goes on all the same', async () => {
+  const proxy = await startProxy('untold');
   await proxy.close();
+  const connection = new Connection(proxy.path, 5000);
+  closing.push(() => connection.close());
+  const waiting = outcome(connection.usable(HOUR));
+  await until(() => connection.losses > 1);
+  await proxy.open();
+  assert.is(await waiting, 'usable');
+});
+
+test('a server that cannot be used is examined again, until it can be', async () => {
+  await redis.set('protocol', 'other');
+  const { connection, told } = connect(server.path, HANDSHAKE);
+  assert.is(await outcome(connection.usable(HOUR)), 'PROTOCOL');
+  await redis.set('protocol', '1 2');
+  assert.is(await outcome(connection.usable(HOUR)), 'usable');
+  assert.equal([told, connection.losses, connection.failure], [[], 0, undefined]);
+});
+
+test('a server that is too old is refused, and nothing is written there', async () => {
+  const proxy = await startProxy('old');
+  const [version] = /redis_version:\d/.exec(await redis.info('server'))!;
+  proxy.rewrite = [version, 'redis_version:5'];
+  const { connection } = connect(proxy.path, HANDSHAKE);
+  assert.is(await outcome(connection.usable(HOUR)), 'REDIS_TOO_OLD');
+  assert.equal([await dump(redis), connection.ready], [{}, false]);
+});
+
+test('a server that may not tell about itself is used, once it was asked what is in force', async () => {
+  await redis.acl('SETUSER', 'mute', 'on', '>p', '~*', '+@all', '-info');
+  const source = { path: server.path, username: 'mute', password: 'p' };
+  assert.is(await outcome(connect(source).connection.usable(HOUR)), 'usable');
+  assert.equal(await dump(redis), {});
+  assert.is(await outcome(connect(source, HANDSHAKE).connection.usable(HOUR)), 'usable');
+  assert.equal(await dump(redis), { protocol: '1 2' });
+});
+
+test('who is closed is not usable from that moment on, and who waits is told', async () => {
+  const { connection } = connect();
+  await connection.usable(HOUR);
+  connection.close();
+  assert.is(connection.ready, false);
+  await until(() => connection.client.status === 'end');
+  const waiting = connect(join(server.dir, 'nobody.sock'));
+  const refused = [1, 2].map(() => outcome(waiting.connection.usable(HOUR)));
+  waiting.connection.close();
+  assert.equal(await Promise.all(refused), ['CLOSED', 'CLOSED']);
+});
+
+test('a connection that is lost is not usable until the next one is examined', async () => {
+  const proxy = await startProxy('lost');
+  const { connection } = connect(proxy.path);
+  await connection.usable(HOUR);
+  let ready: boolean | undefined;
+  connection.client.once('close', () => (ready = connection.ready));
+  proxy.cut();
+  await until(() => ready !== undefined);
+  await connection.usable(HOUR);
+  assert.equal([ready, connection.losses], [false, 1]);
+});
+
+test('a connection that breaks while it is examined is examined again', async () => {
+  const proxy = await startProxy('broken');
+  const { connection, told } = connect(proxy.path);
+  connection.client.once('ready', () => proxy.loseReplyTo('info'));
+  await connection.usable(HOUR);
+  assert.equal([proxy.lost, connection.losses, told], [1, 1, []]);
+});
+
+test('a connection that is closed while it is examined is not used', async () => {
+  const { connection, told } = connect();
+  const examined: Promise<unknown>[] = [];
+  connection.client.once('ready', () => {
+    examined.push((connection.client as Redis).ping()); // answered after what the examination asks
+    connection.close();
+  });
+  assert.is(await outcome(connection.usable(HOUR)), 'CLOSED');
+  await Promise.allSettled(examined);
+  await new Promise(setImmediate);
+  assert.equal([connection.ready, told], [false, []]);
+});
+
+test('a primary that becomes a replica while many commands are in flight ends one connection, once, each time', async () => {
+  const demoted = await startServer();
+  const { connection } = connect(demoted.path);
+  await connection.usable(HOUR);
+  for (const losses of [1, 2]) {
+    const warnings = await warningsOf(async () => {
+      await demoted.client().replicaof('127.0.0.1', 1);
+      const refused = await Promise.allSettled(Array.from({ length: 30 }, () => connection.client.set('a', 1)));
+      await until(() => connection.losses === losses && connection.ready);
+      assert.is(refused.filter(({ status }) => status === 'rejected').length, 30);
+    });
+    assert.equal(warnings, []);
+    await demoted.client().replicaof('NO', 'ONE');
+  }
+});
+
+test('a command that fails otherwise keeps its connection', async () => {
+  const { connection } = connect();
+  await connection.usable(HOUR);
+  await redis.set('a', 1);
+  assert.match(String(await connection.client.lpush('a', 1).catch((error: unknown) => error)), 'WRONGTYPE');
+  await connection.client.ping();
+  assert.equal([connection.losses, connection.ready], [0, true]);
 });
 
 test.run();

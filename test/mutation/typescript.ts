@@ -39,6 +39,7 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   errors: ['errors'],
   commands: ['contract', 'settlements', 'message-queue'],
   adopt: ['message-queue'],
+  connection: ['source', 'connection'],
   handshake: ['handshake'],
   'message-queue': ['message-queue', 'superseding', 'limits', 'dedup', 'scheduling'],
   'manager-options': ['dedup', 'limits', 'scheduling', 'message-queue'],
