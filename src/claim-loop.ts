@@ -90,7 +90,7 @@ export class ClaimLoop {
     this.asked -= given;
     const overtaken = this.#superseded;
     const deadline = leaseEnd(sent, this.options.leaseMs);
-    for (const claim of reply.claims) this.take(claim, deadline, overtaken.size > 0 && overtaken.has(claim.fence));
+    for (const claim of reply.claims) this.take(claim, deadline, overtaken.has(claim.fence));
     overtaken.clear();
     this.#rest(reply.waitMs);
   }

@@ -31,7 +31,7 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   'dispatcher-options': ['dispatcher-options'],
   settlements: ['settlements'],
   handling: ['handling', 'late-claim', 'handler', 'lost-lease'],
-  'claim-loop': ['message-dispatcher', 'notices'],
+  'claim-loop': ['claim-loop'],
   notices: ['notices'],
   schedule: ['scheduling'],
   stats: ['message-queue'],
