@@ -140,10 +140,10 @@ test('a subscription is made again after its connection was lost', async () => {
   await until(() => events.includes('superseded'));
 });
 
-/** A subscriber that asks every ms, what it reports, and a while in which it could have asked 20 times. */
-function listen(path: string) {
+/** A subscriber that asks so often, what it reports, and a while of 20 ms at least. */
+function listen(path: string, askMs = 1) {
   const reported: InturnError[] = [];
-  const notices = new Notices(path, { closed: false, report: (error) => reported.push(error) }, new Map([[CHANNEL, () => undefined]]), 1);
+  const notices = new Notices(path, { closed: false, report: (error) => reported.push(error) }, new Map([[CHANNEL, () => undefined]]), askMs);
   const intervals = async () => {
     let passed = 0;
     const timer = setInterval(() => passed++, 1);
@@ -173,6 +173,15 @@ test('a subscriber that has no answer yet does not ask again', async () => {
   notices.stop();
   assert.equal(reported, []);
   await proxy.close();
+});
+
+test('a subscriber whose connection was lost asks as soon as it has another one, not at its next turn', async () => {
+  const { notices, reported } = listen(server.path, 3_600_000);
+  await until(async () => (await listeners()) === 1);
+  await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+  await until(async () => (await listeners()) === 1);
+  notices.stop();
+  assert.equal(reported, []);
 });
 
 test('a subscriber that cannot connect reports it', async () => {
