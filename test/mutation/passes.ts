@@ -1,14 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { allPassed } from '../all-passed';
 
 /** What runs for so long loops. */
 const TIMEOUT_MS = 120_000;
-
-/** Whether as many tests passed as there are: uvu exits with 0 when a hook throws, and does not run the rest. */
-function allPassed(text: string): boolean {
-  const [, total, passed] = /Total:\s+(\d+)\s+Passed:\s+(\d+)/.exec(text) ?? [];
-  return total !== undefined && total === passed;
-}
 
 /** Whether all tests of a bundled file pass. Ends at the first that fails, and with it what it has started. */
 export async function passes(file: string, env = process.env): Promise<boolean> {
