@@ -88,6 +88,7 @@ export class ClaimLoop {
     this.asked += given;
     this.feed(); // Redis works on the next claim while the handlers of this one begin
     this.asked -= given;
+    if (given < ask) this.host.plan(); // another shard may have waited for these slots
     const overtaken = this.#superseded;
     const deadline = leaseEnd(sent, this.options.leaseMs);
     for (const claim of reply.claims) this.take(claim, deadline, overtaken.has(claim.fence));

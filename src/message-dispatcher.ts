@@ -39,13 +39,13 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
   readonly #options: ReturnType<typeof checkOptions<M>>;
   readonly #connection: Connection;
   readonly #handling: Handling<M>;
-  readonly #shards: readonly Shard[];
+  /** Who claimed last comes last. */
+  readonly #shards: Shard[];
   readonly #notices: Notices;
   readonly #desk: Desk<M> & Slots;
   #state: 'new' | 'started' | 'stopping' | 'closed' = 'new';
   #stopped: Promise<void> | undefined;
   #turnPlanned = false;
-  #turns = 0;
 
   /** @throws InvalidInputError for an option of the wrong kind or range */
   constructor(options: MessageDispatcherOptions<M>) {
@@ -174,10 +174,10 @@ export class MessageDispatcher<M = ChatMessage> extends EventEmitter<DispatcherE
     this.#turnPlanned = true;
     setImmediate(() => {
       this.#turnPlanned = false;
-      this.#turns++;
       for (const { settlements } of this.#shards) settlements.flush();
-      // Another shard comes first each time, so that a busy one cannot keep the slots to itself.
-      this.#shards.forEach((_, i, all) => all[(i + this.#turns) % all.length]!.loop.feed());
+      for (const { loop } of this.#shards) loop.feed();
+      // Who has just claimed goes behind the others, so that a busy shard cannot keep the slots to itself.
+      this.#shards.sort((one, other) => Number(one.loop.claiming) - Number(other.loop.claiming));
     });
   }
 

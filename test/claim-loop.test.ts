@@ -185,16 +185,16 @@ test('a loop passes on what is due: it asks for nothing, when it can be sent', a
 });
 
 test('a loop with room waits for a wake-up, once at a time, and claims at a token', async () => {
-  const { answers, ended, host, loop, taken, waits } = loopOf();
+  const { answers, ended, loop, taken, waits } = loopOf();
   loop.tick();
   await answers(1);
   loop.tick();
   await answers(2);
-  assert.equal([waits, host.plans], [[[WAKE, 5]], 0]);
+  assert.equal(waits, [[WAKE, 5]]);
   await due(1);
   await redis.rpush(WAKE, '1');
   await until(() => taken.length === 1 && waits.length === 2);
-  assert.equal([ended.length, host.plans], [1, 0]);
+  assert.is(ended.length, 1);
 });
 
 test('a wait that ends without a token is followed by another one, without a claim; not when there is no room', async () => {
