@@ -10,7 +10,8 @@ import { ownRedis, redis, server } from './own-redis';
 import { Proxy } from './proxy';
 import { callsOf, dump, PrivateRedis, until } from './redis';
 
-const HOUR = 3_600_000;
+/** As `until`: longer than anything here takes. */
+const PATIENT = 10_000;
 const HANDSHAKE: Handshake = { protocol: 'protocol', version: '1 2' };
 
 const closing: (() => unknown)[] = [];
@@ -85,14 +86,14 @@ test('what has not all that a client has is taken for options', async () => {
   for (const more of [{ duplicate: () => 'none' }, { defineCommand: () => 'none' }, { duplicate: true, defineCommand: true }]) {
     const source = { path: server.path, ...more } as RedisOptions;
     assert.is(checkSource(source), source);
-    assert.is(await outcome(connect(source).connection.usable(HOUR)), 'usable');
+    assert.is(await outcome(connect(source).connection.usable(PATIENT)), 'usable');
   }
 });
 
 test('a server that can be used is examined once, and all who wait for it are told', async () => {
   const { connection, told } = connect();
   assert.not.ok(connection.ready);
-  assert.equal(await Promise.all([1, 2, 3].map(() => outcome(connection.usable(HOUR)))), ['usable', 'usable', 'usable']);
+  assert.equal(await Promise.all([1, 2, 3].map(() => outcome(connection.usable(PATIENT)))), ['usable', 'usable', 'usable']);
   const examined = await callsOf(redis, 'info');
   await connection.usable(0);
   assert.equal([connection.ready, connection.failure, told], [true, undefined, []]);
@@ -103,7 +104,7 @@ test('who waited leaves no timer behind, however the wait ended', async () => {
   const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
   const before = timers();
   const { connection } = connect();
-  const waiting = Array.from({ length: 20 }, () => outcome(connection.usable(HOUR)));
+  const waiting = Array.from({ length: 20 }, () => outcome(connection.usable(PATIENT)));
   connection.close();
   await Promise.all(waiting);
   assert.ok(timers() <= before);
@@ -113,7 +114,7 @@ test('a server that is not there is told, and waited for, until it is', async ()
   const proxy = await startProxy('late');
   await proxy.close();
   const { connection, told } = connect(proxy.path);
-  const waiting = outcome(connection.usable(HOUR));
+  const waiting = outcome(connection.usable(PATIENT));
   await until(() => told.length > 2);
   assert.equal([connection.ready, connection.failure?.code, [...new Set(told)]], [false, 'UNAVAILABLE', ['UNAVAILABLE']]);
   await proxy.open();
@@ -122,7 +123,7 @@ test('a server that is not there is told, and waited for, until it is', async ()
 
 test('who does not wait for long enough is told why, as far as it is known', async () => {
   const { connection, told } = connect(join(server.dir, 'nobody.sock'));
-  const first = outcome(connection.usable(HOUR));
+  const first = outcome(connection.usable(PATIENT));
   await until(() => told.length > 2);
   const hasty = await connection.usable(0).catch((error: unknown) => error);
   assert.equal([codeOf(hasty), (hasty as Error).message], ['UNAVAILABLE', 'Redis cannot be reached (ENOENT)']);
@@ -140,13 +141,13 @@ test('a server that says nothing is UNAVAILABLE in time', async () => {
 
 test('a refusal is told to all who wait, and to them alone', async () => {
   const { connection, told } = connect({ path: server.path, username: 'nobody', password: 'wrong' });
-  assert.equal(await Promise.all([1, 2].map(() => outcome(connection.usable(HOUR)))), ['AUTH', 'AUTH']);
+  assert.equal(await Promise.all([1, 2].map(() => outcome(connection.usable(PATIENT)))), ['AUTH', 'AUTH']);
   assert.equal([told, connection.ready, connection.failure?.code], [[], false, 'AUTH']);
 });
 
 test('a refusal that nobody waits for is told, and a lost connection is counted', async () => {
   const { connection, told } = connect(server.path, HANDSHAKE);
-  await connection.usable(HOUR);
+  await connection.usable(PATIENT);
   await redis.set('protocol', 'other');
   await killAll();
   await until(() => told.includes('PROTOCOL'));
@@ -158,7 +159,7 @@ test('whoever tells nobody of its errors goes on all the same', async () => {
   await proxy.close();
   const connection = new Connection(proxy.path, 5000);
   closing.push(() => connection.close());
-  const waiting = outcome(connection.usable(HOUR));
+  const waiting = outcome(connection.usable(PATIENT));
   await until(() => connection.losses > 1);
   await proxy.open();
   assert.is(await waiting, 'usable');
@@ -167,9 +168,9 @@ test('whoever tells nobody of its errors goes on all the same', async () => {
 test('a server that cannot be used is examined again, until it can be', async () => {
   await redis.set('protocol', 'other');
   const { connection, told } = connect(server.path, HANDSHAKE);
-  assert.is(await outcome(connection.usable(HOUR)), 'PROTOCOL');
+  assert.is(await outcome(connection.usable(PATIENT)), 'PROTOCOL');
   await redis.set('protocol', '1 2');
-  assert.is(await outcome(connection.usable(HOUR)), 'usable');
+  assert.is(await outcome(connection.usable(PATIENT)), 'usable');
   assert.equal([told, connection.losses, connection.failure], [[], 0, undefined]);
 });
 
@@ -178,27 +179,27 @@ test('a server that is too old is refused, and nothing is written there', async 
   const [version] = /redis_version:\d/.exec(await redis.info('server'))!;
   proxy.rewrite = [version, 'redis_version:5'];
   const { connection } = connect(proxy.path, HANDSHAKE);
-  assert.is(await outcome(connection.usable(HOUR)), 'REDIS_TOO_OLD');
+  assert.is(await outcome(connection.usable(PATIENT)), 'REDIS_TOO_OLD');
   assert.equal([await dump(redis), connection.ready], [{}, false]);
 });
 
 test('a server that may not tell about itself is used, once it was asked what is in force', async () => {
   await redis.acl('SETUSER', 'mute', 'on', '>p', '~*', '+@all', '-info');
   const source = { path: server.path, username: 'mute', password: 'p' };
-  assert.is(await outcome(connect(source).connection.usable(HOUR)), 'usable');
+  assert.is(await outcome(connect(source).connection.usable(PATIENT)), 'usable');
   assert.equal(await dump(redis), {});
-  assert.is(await outcome(connect(source, HANDSHAKE).connection.usable(HOUR)), 'usable');
+  assert.is(await outcome(connect(source, HANDSHAKE).connection.usable(PATIENT)), 'usable');
   assert.equal(await dump(redis), { protocol: '1 2' });
 });
 
 test('who is closed is not usable from that moment on, and who waits is told', async () => {
   const { connection } = connect();
-  await connection.usable(HOUR);
+  await connection.usable(PATIENT);
   connection.close();
   assert.is(connection.ready, false);
   await until(() => connection.client.status === 'end');
   const waiting = connect(join(server.dir, 'nobody.sock'));
-  const refused = [1, 2].map(() => outcome(waiting.connection.usable(HOUR)));
+  const refused = [1, 2].map(() => outcome(waiting.connection.usable(PATIENT)));
   waiting.connection.close();
   assert.equal(await Promise.all(refused), ['CLOSED', 'CLOSED']);
 });
@@ -206,12 +207,12 @@ test('who is closed is not usable from that moment on, and who waits is told', a
 test('a connection that is lost is not usable until the next one is examined', async () => {
   const proxy = await startProxy('lost');
   const { connection } = connect(proxy.path);
-  await connection.usable(HOUR);
+  await connection.usable(PATIENT);
   let ready: boolean | undefined;
   connection.client.once('close', () => (ready = connection.ready));
   proxy.cut();
   await until(() => ready !== undefined);
-  await connection.usable(HOUR);
+  await connection.usable(PATIENT);
   assert.equal([ready, connection.losses], [false, 1]);
 });
 
@@ -219,8 +220,29 @@ test('a connection that breaks while it is examined is examined again', async ()
   const proxy = await startProxy('broken');
   const { connection, told } = connect(proxy.path);
   connection.client.once('ready', () => proxy.loseReplyTo('info'));
-  await connection.usable(HOUR);
+  await connection.usable(PATIENT);
   assert.equal([proxy.lost, connection.losses, told], [1, 1, []]);
+});
+
+test('a connection that ends without a word before it can be used is told as well', async () => {
+  const proxy = await startProxy('wordless');
+  proxy.loseRequest('info');
+  const { connection, told } = connect(proxy.path);
+  await connection.usable(PATIENT);
+  assert.equal([told, connection.losses], [['UNAVAILABLE'], 1]);
+});
+
+test('what was learnt of one connection says nothing about the next', async () => {
+  await redis.set('protocol', '1 2');
+  const proxy = await startProxy('replaced');
+  const [version] = /redis_version:\d/.exec(await redis.info('server'))!;
+  proxy.loseReplyTo('protocol'); // asked again, by itself, of the server that comes next
+  proxy.onRequest = (request) => {
+    if (request.includes('protocol')) proxy.rewrite = [version, 'redis_version:5'];
+  };
+  const { connection } = connect(proxy.path, HANDSHAKE);
+  assert.is(await outcome(connection.usable(PATIENT)), 'REDIS_TOO_OLD');
+  assert.equal([proxy.lost, connection.losses, connection.ready], [1, 1, false]);
 });
 
 test('a connection that is closed while it is examined is not used', async () => {
@@ -230,7 +252,7 @@ test('a connection that is closed while it is examined is not used', async () =>
     examined.push((connection.client as Redis).ping()); // answered after what the examination asks
     connection.close();
   });
-  assert.is(await outcome(connection.usable(HOUR)), 'CLOSED');
+  assert.is(await outcome(connection.usable(PATIENT)), 'CLOSED');
   await Promise.allSettled(examined);
   await new Promise(setImmediate);
   assert.equal([connection.ready, told], [false, []]);
@@ -239,7 +261,7 @@ test('a connection that is closed while it is examined is not used', async () =>
 test('a primary that becomes a replica while many commands are in flight ends one connection, once, each time', async () => {
   const demoted = await startServer();
   const { connection } = connect(demoted.path);
-  await connection.usable(HOUR);
+  await connection.usable(PATIENT);
   for (const losses of [1, 2]) {
     const warnings = await warningsOf(async () => {
       await demoted.client().replicaof('127.0.0.1', 1);
@@ -254,7 +276,7 @@ test('a primary that becomes a replica while many commands are in flight ends on
 
 test('a command that fails otherwise keeps its connection', async () => {
   const { connection } = connect();
-  await connection.usable(HOUR);
+  await connection.usable(PATIENT);
   await redis.set('a', 1);
   assert.match(String(await connection.client.lpush('a', 1).catch((error: unknown) => error)), 'WRONGTYPE');
   await connection.client.ping();

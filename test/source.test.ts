@@ -35,7 +35,7 @@ for (const [name, source] of Object.entries({
 })) {
   test(`${name} is refused as a source, by name`, () => {
     assert.throws(() => checkSource(source), (error: unknown) => (
-      error instanceof InvalidInputError && error.message.startsWith('redis: expected ')
+      error instanceof InvalidInputError && /^redis: expected [a-z]/i.test(error.message)
     ));
   });
 }
