@@ -1,4 +1,4 @@
-import type { Redis, RedisOptions } from 'ioredis';
+import { Cluster, type Redis, type RedisOptions } from 'ioredis';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -88,6 +88,16 @@ test('what has not all that a client has is taken for options', async () => {
     assert.is(checkSource(source), source);
     assert.is(await outcome(connect(source).connection.usable(PATIENT)), 'usable');
   }
+});
+
+test('a cluster is looked for at the nodes that the caller named', async () => {
+  const proxy = await Proxy.start(0, server.path);
+  closing.push(() => proxy.close());
+  const { connection } = connect(new Cluster([proxy.source], { lazyConnect: true }));
+  let asked = false;
+  proxy.onRequest = () => (asked = true);
+  void outcome(connection.usable(PATIENT));
+  await until(() => asked);
 });
 
 test('a server that can be used is examined once, and all who wait for it are told', async () => {
