@@ -13,8 +13,8 @@ import { until } from './redis';
 const FAR = 60_000;
 const { now } = performance;
 
+test.after.each(() => void (performance.now = now)); // first: a stop waits by it
 ownDispatchers();
-test.after.each(() => void (performance.now = now));
 
 /** The dispatcher's clock stands still. */
 const clock = (at: number): void => void (performance.now = () => at);
