@@ -32,7 +32,7 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   settlements: ['settlements'],
   handling: ['handling', 'late-claim', 'handler'],
   'claim-loop': ['claim-loop', 'slots'],
-  'message-dispatcher': ['slots', 'stopping'],
+  'message-dispatcher': ['slots', 'stopping', 'notices'],
   notices: ['notices'],
   schedule: ['scheduling'],
   stats: ['message-queue'],
