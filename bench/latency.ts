@@ -116,8 +116,10 @@ function makePlot(id: string, title: string, results: Record<string, Observed[]>
   return { id, title, x: { name: 'ms from the intended moment to the handler', log: true }, y: { name: '% of the messages' }, series };
 }
 
-async function at(context: Context, names: readonly string[], rates: Record<string, number>, what: string): Promise<Record<string, Observed[]>> {
-  return interleave(names, context.profile.fewRuns, async (name) => {
+async function at(
+  context: Context, names: readonly string[], rates: Record<string, number>, what: string, runs = context.profile.fewRuns,
+): Promise<Record<string, Observed[]>> {
+  return interleave(names, runs, async (name) => {
     const observed = await observe(context, context.team(name), rates[name]!);
     const p50 = observed.histogram.getValueAtPercentile(50) / 1000;
     context.progress(`latency: ${name}, ${what}: p50 ${p50.toFixed(2)} ms`);
@@ -148,7 +150,7 @@ export async function latency(context: Context): Promise<Section> {
   for (const rate of rates) {
     const title = `${rate.toLocaleString('en')} messages/s`;
     const same = Object.fromEntries(names.map((name) => [name, rate]));
-    const results = await at(context, names, same, title);
+    const results = await at(context, names, same, title, rate === rates[0] ? context.profile.runs : undefined);
     tables.push(makeTable(title, results, same));
     plots.push(makePlot(`latency-${rate}`, `From enqueueing to the handler, ${title}`, results));
     Object.assign(ratios, ratiosOf(rate, results));
