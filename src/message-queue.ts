@@ -17,7 +17,10 @@ import { checkId, checkInteger, checkName, checkNumber, checkObject, checkOneOf,
 
 const SOCKET_TIMEOUT_MS = 5000;
 const CLOSE_MS = 2000;
-/** Producers of a shard, so that a call is made while Redis works on another. A user is always served by the same one. */
+/**
+ * Producers of a shard, so that a call is made while Redis works on another. A user is always served by the same one. With
+ * durability there is one: WAIT blocks the connection.
+ */
 const LANES = 2;
 /** Dead letters that one call moves: they may be large, and Redis does nothing else meanwhile. */
 const REDRIVE_ITEMS = 25;
@@ -51,7 +54,7 @@ export class MessageQueueManager {
     this.#connection = new Connection(redis, silenceMs, undefined, commonKeys(prefix, shards, isCluster(redis)));
     this.#reader = new Reader(this.#connection, timeoutMs);
     const each = shardKeys(prefix, shards, isCluster(redis)).map((keys) => new Commands(this.#connection.client, keys));
-    const lanes = Array.from({ length: LANES }, () => each.map((commands) => (
+    const lanes = Array.from({ length: durability ? 1 : LANES }, () => each.map((commands) => (
       { commands, producer: new Producer(this.#connection, commands, { ...this.#options, backlog }) }
     )));
     this.#shards = lanes[0]!;
@@ -82,7 +85,7 @@ export class MessageQueueManager {
   }
 
   /**
-   * Appends many messages, for one user or many, in this order. Each is accepted or refused by itself.
+   * Appends many messages, for one user or many, each user's in this order. Each is accepted or refused by itself.
    *
    * @throws InvalidInputError, with nothing written, if any of them is malformed
    */
@@ -225,7 +228,7 @@ export class MessageQueueManager {
     return (await this.#run(user, (call) => this.#lane(user).commands.resume(call, user))) === 1;
   }
 
-  /** Nothing of anybody is claimed until `resumeAll`, or for `forMs`. */
+  /** Nothing of anybody is claimed until `resumeAll`, or for `forMs`. Await it: calls about users may overtake it. */
   async pauseAll(reason = '', options: PauseOptions = {}): Promise<void> {
     await Promise.all(this.#shards.map(({ producer, commands }) => producer.run(this.#pausing('', reason, options, commands))));
   }

@@ -1,5 +1,5 @@
-/** Whether as many tests passed as there are: uvu ends with 0 when a hook throws, and leaves out the rest of that file. */
+/** Whether all tests passed, and none was left out: uvu ends with 0 when a hook throws, and does not run the rest of that file. */
 export function allPassed(printed: string): boolean {
-  const [, total, passed] = /Total:\s+(\d+)\s+Passed:\s+(\d+)/.exec(printed.replace(/\x1b\[\d+m/g, '')) ?? [];
-  return total !== undefined && total === passed;
+  const [, total, passed, skipped] = /Total:\s+(\d+)\s+Passed:\s+(\d+)\s+Skipped:\s+(\d+)/.exec(printed.replace(/\x1b\[\d+m/g, '')) ?? [];
+  return Number(total) > 0 && total === passed && skipped === '0';
 }

@@ -50,9 +50,10 @@ const outcome = (waiting: Promise<void>): Promise<unknown> => waiting.then(() =>
 const killAll = (): Promise<unknown> => redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
 
 /** What Node is told to warn of meanwhile. */
+/** But for a plain `Warning`, as Node's of NO_COLOR beside FORCE_COLOR. */
 async function warningsOf(work: () => unknown): Promise<(Error & { code?: string })[]> {
   const warnings: Error[] = [];
-  const note = (warning: Error) => warnings.push(warning);
+  const note = (warning: Error) => warning.name !== 'Warning' && warnings.push(warning);
   process.on('warning', note);
   await work();
   await new Promise(setImmediate);

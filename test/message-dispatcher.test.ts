@@ -164,7 +164,7 @@ test('replies that the caller wants as strings are still read', async () => {
 
 test('a wait that is ended by the server, with an error or without, begins anew', async () => {
   const { of } = dispatch({ intervalMs: 60_000 });
-  const waiting = async () => /id=(\d+) .*cmd=blpop/.exec(String(await redis.call('CLIENT', 'LIST')))?.[1];
+  const waiting = async () => /^id=(\d+) .* flags=\w*b\w* .* cmd=blpop /m.exec(String(await redis.call('CLIENT', 'LIST')))?.[1];
   for (const how of ['TIMEOUT', 'ERROR']) {
     await until(async () => (await waiting()) !== undefined, 'a wait');
     await redis.call('CLIENT', 'UNBLOCK', (await waiting())!, how);

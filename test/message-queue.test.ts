@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ErrorCode, InturnError, MessageQueueManager, type MessageQueueManagerOptions } from '../src';
+import { shardKeys, shardOf } from '../src/keys';
 import { clockOf, dump, PrivateRedis } from './redis';
 
 let server: PrivateRedis;
@@ -267,6 +268,9 @@ test('users are spread over shards, each with its own keys, and found again', as
   await queue.enqueueMany(users.map((userId) => ({ userId, payload: userId })));
   assert.is((await redis.keys('{bot:*}:dispatcher:active')).length, 4);
   assert.equal(await Promise.all(users.map((user) => queue.queueSize(user))), users.map(() => 1));
+  const shards = shardKeys('bot', 4, false);
+  const lengths = users.map((user) => redis.llen(shards[shardOf(user, 4)]!.queue(user)));
+  assert.equal(await Promise.all(lengths), users.map(() => 1));
 });
 
 test('a manager with another number of shards is refused, also when it reads, and writes nothing', async () => {

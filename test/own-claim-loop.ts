@@ -132,7 +132,7 @@ export async function due(count: number, at = 1): Promise<void> {
 
 /** Ends the wait for a wake-up without a token. */
 export async function unblock(how: 'TIMEOUT' | 'ERROR'): Promise<void> {
-  const waiting = async () => /^id=(\d+) .* cmd=blpop /m.exec(String(await redis.client('LIST')))?.[1];
+  const waiting = async () => /^id=(\d+) .* flags=\w*b\w* .* cmd=blpop /m.exec(String(await redis.client('LIST')))?.[1];
   await until(async () => (await waiting()) !== undefined, 'a client that waits');
   await redis.call('CLIENT', 'UNBLOCK', (await waiting())!, how);
 }

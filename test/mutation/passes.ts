@@ -21,8 +21,10 @@ export async function passes(file: string, env = process.env): Promise<boolean> 
     text += data.toString();
     if (text.includes('✘')) end();
   });
+  const closed = once(child, 'close'); // then all was read
   const [status] = (await once(child, 'exit')) as [number | null];
   clearTimeout(timer);
   end();
+  await closed;
   return status === 0 && allPassed(text);
 }
