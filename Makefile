@@ -19,7 +19,7 @@ bot: examples/telegram-bot/node_modules redis ## Show a chat with the Telegram b
 	@$(BIN)/ts-node examples/telegram-bot/main.ts
 
 bot-test: examples/telegram-bot/node_modules redis ## Check the types of the Telegram bot in examples/, and test it, with 300 users (about a minute)
-	@$(BIN)/tsc -p examples/telegram-bot && $(BIN)/uvu -r ts-node/register examples/telegram-bot/test "\.test\.ts$$"
+	@$(BIN)/tsc -p examples/telegram-bot && $(BIN)/ts-node test/run.ts $(BIN)/uvu -r ts-node/register examples/telegram-bot/test "\.test\.ts$$"
 
 bot-compare: examples/telegram-bot/node_modules redis ## Let a bot that sends by itself, and that of examples/, meet the same load, and print what users see (3 minutes)
 	@$(BIN)/ts-node examples/telegram-bot/test/compare.ts
@@ -39,7 +39,7 @@ mutants: node_modules redis ## Change the scripts in every small way, and see th
 mutants-ts: test/mutation/node_modules redis ## The same for the TypeScript in src/, by Stryker (hours; or FILES="leases outcome")
 	@$(BIN)/ts-node test/mutation/typescript.ts $(FILES)
 
-bench: bench/node_modules redis ## Measure everything, beside other queues (about 20 minutes)
+bench: bench/node_modules redis ## Measure everything, beside other queues (under 20 minutes)
 	@$(BIN)/ts-node bench/main.ts full
 
 bench-quick: bench/node_modules redis ## Check the types of bench/, measure what a regression would show in, and compare with bench/baseline.json
