@@ -22,7 +22,8 @@ for i = 1, count do users[i] = ARGV[3 * i] end
 local records, holder = redis.call('HMGET', claims, unpack(users)), ' ' .. owner .. ' '
 for i = 1, count do
   local user, fence, gap = users[i], ARGV[3 * i + 1], tonumber(ARGV[3 * i + 2])
-  held[i] = records[i] and not seen[user] and string.find(records[i], fence .. holder, 1, true) == 1
+  local record = not seen[user] and records[i]
+  held[i] = record and string.find(record, fence, 1, true) == 1 and string.find(record, holder, 1, true) == #fence + 1
   wrong = not (held[i] or tonumber(fence)) and 'ARGUMENT fence: expected digits'
     or not (gap and gap >= 0 and gap < 1e12 and gap % 1 == 0) and 'ARGUMENT gap_ms: expected whole ms from 0'
   if wrong then return redis.error_reply(wrong) end
@@ -34,14 +35,14 @@ local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)) -- text: written out once, not per user
 redis.call('ZCARD', active) -- a foreign type fails here, before the first write
 
--- LPOP and HDEL come first: Redis allows them when memory is full, and then the rest too.
+-- LTRIM and HDEL come first: Redis allows them when memory is full, and then the rest too.
 local popped, queues = {}, {}
 for i = 1, count do
-  local payload = held[i] and redis.pcall('LPOP', KEYS[3 + i])
-  if type(payload) == 'string' then
+  local trimmed = held[i] and redis.pcall('LTRIM', KEYS[3 + i], '1', '-1')
+  if trimmed and trimmed.ok then
     popped[i], queues[#queues + 1] = true, KEYS[3 + i]
-  elseif payload and not string.find(payload.err, '^WRONGTYPE') then
-    return payload
+  elseif trimmed and not string.find(trimmed.err, '^WRONGTYPE') then
+    return trimmed
   end
 end
 local remaining = #queues > 0 and redis.call('EXISTS', unpack(queues)) or 0 -- one call tells it when all queues are alike

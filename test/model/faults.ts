@@ -13,7 +13,7 @@ export const FAULTS: Readonly<Record<string, Readonly<Record<string, readonly Re
   },
   'one at a time': {
     'ack does not ask for the fence': [
-      ['ack', 'string.find(records[i], fence .. holder, 1, true) == 1', 'string.find(records[i], holder, 1, true)'],
+      ['ack', 'string.find(record, fence, 1, true) == 1 and string.find(record, holder, 1, true) == #fence + 1', 'string.find(record, holder, 1, true)'],
     ],
     'ack does not ask for the owner': [['ack', "' ' .. owner .. ' '", "' '"]],
     'ack takes a part of an owner for the owner': [['ack', "' ' .. owner .. ' '", "' ' .. owner"]],
@@ -33,7 +33,7 @@ export const FAULTS: Readonly<Record<string, Readonly<Record<string, readonly Re
       ['retry', "redis.call('RPUSH', KEYS[5 + 2 * i], about .. '\\n' .. redis.call('LPOP', KEYS[4 + 2 * i]))",
         "redis.call('LPOP', KEYS[4 + 2 * i])"],
     ],
-    'ack removes two messages for one that is named twice': [['ack', ' and not seen[user]', '']],
+    'ack removes two messages for one that is named twice': [['ack', 'not seen[user] and ', '']],
   },
   'at least once, with a fence that grows': {
     'claim draws fences from a counter alone': [
