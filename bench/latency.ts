@@ -19,8 +19,8 @@ const SLOTS = 200;
 const INTURN = 'inturn';
 const POLLING = 'inturn, polling only';
 /**
- * A load goes ahead of each run that is as long as this at least so fast: with the connections of a run, V8 throws away the code
- * that it optimized for those before, and compiling it anew takes a core for as long as a few hundred messages at 200/s.
+ * The load that goes ahead of each run, over the connections of that run: with those of the run before it V8 has thrown away the
+ * code that it had optimized, and to compile it anew takes a core away from the next few thousand messages.
  */
 const WARM_UP = { seconds: 1.5, rate: 2000 };
 
