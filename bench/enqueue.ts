@@ -53,8 +53,10 @@ async function prove(team: Team): Promise<void> {
   verify(await finish(agents), accepted, team.system.ordered);
 }
 
-async function table(context: Context, names: readonly string[], way: Way, title: string): Promise<{ table: Table; results: Record<string, Enqueued[]> }> {
-  const results = await interleave(names, context.profile.runs, async (name) => {
+async function table(
+  context: Context, names: readonly string[], way: Way, title: string, runs = context.profile.fewRuns,
+): Promise<{ table: Table; results: Record<string, Enqueued[]> }> {
+  const results = await interleave(names, runs, async (name) => {
     const enqueued = await enqueueFor(context, context.team(name), way);
     context.progress(`enqueue: ${name}, ${title}: ${Math.round(enqueued.perSecond)} messages/s`);
     return enqueued;
@@ -79,7 +81,8 @@ export async function enqueue(context: Context): Promise<Section> {
   const tables: Table[] = [];
   const ratios: Record<string, number> = {};
   for (const calls of inFlight) {
-    const single = await table(context, names, { inFlight: calls, many: 0 }, `Single calls, ${calls.toLocaleString('en')} in flight`);
+    const runs = calls === inFlight[0] ? context.profile.runs : undefined;
+    const single = await table(context, names, { inFlight: calls, many: 0 }, `Single calls, ${calls.toLocaleString('en')} in flight`, runs);
     tables.push(single.table);
     const floors = [];
     for (let n = 0; n < context.profile.runs; n++) {

@@ -55,10 +55,10 @@ const FULL: Profile = {
     peersUpTo: 100_000,
     oneUser: 1_000_000,
   },
-  idle: { seconds: 4, waiting: 100_000 },
+  idle: { seconds: 3, waiting: 100_000 },
   onTime: { count: 1000, seconds: 10 },
   operations: { users: 10_000, batches: [1, 10, 100, 250] },
-  guarantees: { killWaitSeconds: 100 },
+  guarantees: { killWaitSeconds: 75 },
 };
 
 /** What a regression would show in: 2.5 minutes. */
@@ -67,14 +67,14 @@ const QUICK: Profile = {
   runs: 3,
   fewRuns: 1,
   peers: ['simple design'],
-  runSeconds: 1.3,
+  runSeconds: 1.1,
   throughput: { users: [1000], concurrency: [200], handlerMs: [0, 10], processes: [1], polling: false },
   enqueue: { inFlight: [100], seconds: 1, warmUp: 0.2 },
-  latency: { rates: [200], share: undefined, seconds: 2 },
+  latency: { rates: [200], share: undefined, seconds: 1.5 },
   hotUser: { messages: 10_000, others: 1000, othersRate: 500 },
   scale: { steps: [{ users: 1000, each: 200 }, { users: 200_000, each: 1 }], peersUpTo: 0, oneUser: 0 },
   idle: { seconds: 2, waiting: 10_000 },
-  onTime: { count: 200, seconds: 3 },
+  onTime: { count: 200, seconds: 2 },
   operations: { users: 4000, batches: [1, 100] },
   guarantees: { killWaitSeconds: 0 },
 };

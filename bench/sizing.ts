@@ -1,5 +1,5 @@
 import type { Context, Team } from './context';
-import { drain, type Drained, type DrainPlan } from './drain';
+import { drain, type Drained, type DrainPlan, WARM_UP } from './drain';
 
 const FIRST_COUNT = 20_000;
 const TRIES = 3;
@@ -28,8 +28,8 @@ export class Sizing {
     }
   }
 
-  #count(rate: number, { users, handlerMs }: Shape): number {
-    const count = Math.ceil((rate * this.context.profile.runSeconds) / 0.9);
+  #count(rate: number, { users, handlerMs, warmUp = WARM_UP }: Shape): number {
+    const count = Math.ceil((rate * this.context.profile.runSeconds) / (1 - warmUp));
     return Math.max(handlerMs > 0 ? 0 : users, count);
   }
 
