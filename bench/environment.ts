@@ -40,7 +40,7 @@ export async function environment(server: Server, profile: Profile): Promise<Env
     inturn: `commit ${commit()}; intervalMs ${DEFAULTS.intervalMs}, lockTimeoutMs ${DEFAULTS.lockTimeoutMs}, no pacing`,
     peers: peers.join(', '),
     payload: `${PAYLOAD_BYTES} bytes of JSON`,
-    runs: `${profile.runs}, ${profile.fewRuns} where many shapes are compared; interleaved`,
+    runs: `${profile.runs} of what has a target, ${profile.fewRuns} of the rest, ${profile.operations.runs} of the scripts alone; interleaved`,
   };
 }
 

@@ -19,10 +19,10 @@ const SLOTS = 200;
 const INTURN = 'inturn';
 const POLLING = 'inturn, polling only';
 /**
- * The load that goes ahead of each run, over the connections of that run: with those of the run before it V8 has thrown away the
- * code that it had optimized, and to compile it anew takes a core away from the next few thousand messages.
+ * The load that goes ahead of each run, over its own connections. When those of the run before were closed, V8 threw away the code
+ * that it had optimized for them; to compile it anew takes a core away from the next few thousand messages.
  */
-const WARM_UP = { seconds: 1.5, rate: 2000 };
+const WARM_UP_LOAD = { seconds: 1.5, rate: 2000 };
 
 export function makeHistogram(): Histogram {
   return build({ lowestDiscernibleValue: 1, highestTrackableValue: 3_600_000_000, numberOfSignificantValueDigits: 3, useWebAssembly: false });
@@ -63,7 +63,7 @@ async function observe(context: Context, team: Team, rate: number): Promise<Obse
     await untilHandled(agents, from + loaded.intended.length);
     return loaded;
   };
-  const first = (await load(Math.max(rate, WARM_UP.rate), WARM_UP.seconds, 0)).intended.length;
+  const first = (await load(Math.max(rate, WARM_UP_LOAD.rate), WARM_UP_LOAD.seconds, 0)).intended.length;
   const { intended, sent } = await load(rate, seconds, first);
   const records = await finish(agents);
   verify(records, first + intended.length, team.system.ordered);
@@ -172,7 +172,7 @@ export async function latency(context: Context): Promise<Section> {
     question: 'How long does a message take from its enqueueing to the start of its handler?',
     method: [
       `One process sends, another one handles; ${USERS.toLocaleString('en')} users at random, ${SLOTS} slots, handlers that do nothing.`,
-      `Each run is warmed up by ${WARM_UP.seconds} s at ${WARM_UP.rate.toLocaleString('en')} messages/s or more, over the same connections.`,
+      `Each run at a rate is warmed up by ${WARM_UP_LOAD.seconds} s at ${WARM_UP_LOAD.rate.toLocaleString('en')} messages/s or more, over the same connections.`,
       'Open loop: arrivals are a Poisson process, the same for everybody, and do not wait for answers; latency counts from the moment at which a message was to be sent.',
       'The maximum: messages from end to end, while 500 calls are kept in flight and until all of them are handled.',
       'A latency below zero would mean that the clocks of two processes disagree; it stops the benchmark.',

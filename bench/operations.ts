@@ -122,7 +122,7 @@ async function pass(context: Context, batch: number): Promise<Map<string, Cost>>
 
 export async function operations(context: Context): Promise<Section> {
   const { batches, users } = context.profile.operations;
-  const runs = Math.min(3, context.profile.runs);
+  const { runs } = context.profile.operations;
   const passes = new Map<number, Map<string, Cost>[]>(batches.map((batch) => [batch, []]));
   await pass(context, batches.at(-1)!); // scripts are loaded
   for (let n = 0; n < runs; n++) {

@@ -27,7 +27,7 @@ export interface Profile {
   };
   readonly idle: { readonly seconds: number; readonly waiting: number };
   readonly onTime: { readonly count: number; readonly seconds: number };
-  readonly operations: { readonly users: number; readonly batches: readonly number[] };
+  readonly operations: { readonly users: number; readonly runs: number; readonly batches: readonly number[] };
   readonly guarantees: { readonly killWaitSeconds: number };
 }
 
@@ -57,7 +57,7 @@ const FULL: Profile = {
   },
   idle: { seconds: 3, waiting: 100_000 },
   onTime: { count: 1000, seconds: 10 },
-  operations: { users: 10_000, batches: [1, 10, 100, 250] },
+  operations: { users: 10_000, runs: 3, batches: [1, 10, 100, 250] },
   guarantees: { killWaitSeconds: 75 },
 };
 
@@ -67,7 +67,7 @@ const QUICK: Profile = {
   runs: 3,
   fewRuns: 1,
   peers: ['simple design'],
-  runSeconds: 1.1,
+  runSeconds: 1.3,
   throughput: { users: [1000], concurrency: [200], handlerMs: [0, 10], processes: [1], polling: false },
   enqueue: { inFlight: [100], seconds: 1, warmUp: 0.2 },
   latency: { rates: [200], share: undefined, seconds: 1.5 },
@@ -75,7 +75,7 @@ const QUICK: Profile = {
   scale: { steps: [{ users: 1000, each: 200 }, { users: 200_000, each: 1 }], peersUpTo: 0, oneUser: 0 },
   idle: { seconds: 2, waiting: 10_000 },
   onTime: { count: 200, seconds: 2 },
-  operations: { users: 4000, batches: [1, 100] },
+  operations: { users: 4000, runs: 3, batches: [1, 100] },
   guarantees: { killWaitSeconds: 0 },
 };
 

@@ -1,5 +1,5 @@
 import type { Context, Team } from './context';
-import { drain, type Drained, type DrainPlan, WARM_UP } from './drain';
+import { drain, type Drained, type DrainPlan, WARM_UP_SHARE } from './drain';
 
 const FIRST_COUNT = 20_000;
 const TRIES = 3;
@@ -28,7 +28,7 @@ export class Sizing {
     }
   }
 
-  #count(rate: number, { users, handlerMs, warmUp = WARM_UP }: Shape): number {
+  #count(rate: number, { users, handlerMs, warmUp = WARM_UP_SHARE }: Shape): number {
     const count = Math.ceil((rate * this.context.profile.runSeconds) / (1 - warmUp));
     return Math.max(handlerMs > 0 ? 0 : users, count);
   }

@@ -5,7 +5,7 @@
  *     node_modules/.bin/ts-node bench/throughput.ts [quick|full]
  */
 import type { Context } from './context';
-import { type Drained, WARM_UP } from './drain';
+import { type Drained, WARM_UP_SHARE } from './drain';
 import { interleave, measure, type Measure, over, ratio } from './measure';
 import { alone } from './run';
 import { cell, type Plot, type Section, type Table } from './section';
@@ -19,8 +19,11 @@ interface Shape {
 }
 
 const HEADLINE: Shape = { users: 1000, concurrency: 200, handlerMs: 0 };
-/** For what is compared with targets: a bot runs for much longer than it takes to compile it. */
-const LONG_WARM_UP = 0.5;
+/** What is compared with a target is warm, and everything that stands in a row with it: a bot runs for much longer than it takes to compile it. */
+function warmUpOf({ concurrency, handlerMs }: Shape): number {
+  return concurrency === HEADLINE.concurrency && handlerMs <= 10 ? 0.4 : WARM_UP_SHARE;
+}
+
 const INTURN = 'inturn';
 const POLLING = 'inturn, polling only';
 
@@ -47,14 +50,12 @@ class Throughput {
   }
 
   /** All these systems on one shape, interleaved; what was measured before is not measured again. */
-  async compare(
-    names: readonly string[], shape: Shape, runs = this.context.profile.fewRuns, warmUp = WARM_UP,
-  ): Promise<Record<string, Drained[]>> {
+  async compare(names: readonly string[], shape: Shape, runs = this.context.profile.fewRuns): Promise<Record<string, Drained[]>> {
     const key = JSON.stringify(shape);
     const known = this.#known.get(key) ?? {};
     const fresh = names.filter((name) => !known[name]);
     const results = await interleave(fresh, runs, async (name) => {
-      const drained = await this.#sizing.drain(this.context.team(name), { ...shape, warmUp });
+      const drained = await this.#sizing.drain(this.context.team(name), { ...shape, warmUp: warmUpOf(shape) });
       const { users, concurrency, handlerMs, processes = 1 } = shape;
       const what = `${users} users, ${processes} x ${concurrency} slots, ${handlerMs} ms`;
       this.context.progress(`throughput: ${name}, ${what}: ${Math.round(drained.perSecond)} messages/s`);
@@ -78,7 +79,7 @@ async function headline(throughput: Throughput): Promise<{ table: Table; results
     const team = context.team(INTURN);
     floors.push(await team.producer.ask('floor', { place: await team.open(), seconds: 1 }));
   }
-  const results = await throughput.compare(throughput.everybody, HEADLINE, runs, LONG_WARM_UP);
+  const results = await throughput.compare(throughput.everybody, HEADLINE, runs);
   const floor = { rate: over(floors, (one) => one.perSecond), processMicros: over(floors, (one) => one.processMicros) };
   const rows = throughput.everybody.map((name) => {
     const each = results[name]!;
@@ -142,8 +143,8 @@ async function byHandler(throughput: Throughput): Promise<{ table: Table; slow: 
   for (const shape of shapes) {
     const compared = shape.concurrency === most && shape.handlerMs === 10;
     const all = compared ? [...names, ...throughput.context.profile.peers] : names;
-    if (compared) await throughput.compare([INTURN], shape, throughput.context.profile.runs, LONG_WARM_UP);
-    const results = await throughput.compare(all, shape, undefined, compared ? LONG_WARM_UP : undefined);
+    if (compared) await throughput.compare([INTURN], shape, throughput.context.profile.runs); // its target is one of its own
+    const results = await throughput.compare(all, shape);
     const ideal = shape.handlerMs > 0 ? (shape.concurrency * 1000) / shape.handlerMs : NaN;
     for (const name of all) {
       const rate = perSecond(results[name]!);
@@ -216,7 +217,7 @@ export async function throughput(context: Context): Promise<Section> {
     question: 'How many messages a second go through the dispatcher, at its default interval of 0.1 s?',
     method: [
       'A backlog is enqueued by one process; then another one (or several) drains it, each with one dispatcher.',
-      'The first half is warm-up with 1,000 users and 200 slots, where the handlers take 0 or 10 ms; the first tenth elsewhere. The clock runs from there to the last message. Each system gets a backlog that keeps it busy for more than a second.',
+      'The first two fifths are warm-up with 200 slots, where the handlers take 0 or 10 ms; the first tenth elsewhere. The clock runs from there to the last message. Each system gets a backlog that keeps it busy for more than a second.',
     ],
     tables: [table, users.table, slots, handlers.table, ...many],
     plots: [users.plot],

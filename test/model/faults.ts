@@ -23,6 +23,7 @@ export const FAULTS: Readonly<Record<string, Readonly<Record<string, readonly Re
     'redrive ends a lease': [['redrive', "'ZADD', active, 'NX', now", "'ZADD', active, now"]],
   },
   'nothing lost': {
+    'ack removes the last message': [['ack', "'LTRIM', KEYS[3 + i], '1', '-1'", "'LTRIM', KEYS[3 + i], '0', '-2'"]],
     'claim takes the message out': [['claim', "'LINDEX', root .. user, '0'", "'LPOP', root .. user"]],
     'claim forgets a scheduled message': [['claim', "redis.call('RPUSH', root .. user, payload)", '']],
     'drop deletes a held message': [
