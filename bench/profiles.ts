@@ -39,7 +39,7 @@ const FULL: Profile = {
   runs: 5,
   fewRuns: 1,
   peers: PEERS,
-  runSeconds: 1.3,
+  runSeconds: 1.2,
   throughput: {
     users: [1, 100, 1000, 10_000],
     concurrency: [1, 50, 200],
@@ -58,7 +58,7 @@ const FULL: Profile = {
   idle: { seconds: 3, waiting: 100_000 },
   onTime: { count: 1000, seconds: 10 },
   operations: { users: 10_000, runs: 3, batches: [1, 10, 100, 250] },
-  guarantees: { killWaitSeconds: 75 },
+  guarantees: { killWaitSeconds: 90 },
 };
 
 /** What a regression would show in: 2.5 minutes. */
