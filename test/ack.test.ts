@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  ack, batches, type Case, crowd, does, dump, FENCE, fence, from0, FUTURE, given, held, holding, key, laws, LEASE, PAST, run, send,
+  ack, batches, type Case, crowd, does, dump, FENCE, fence, from0, FUTURE, given, held, holding, key, laws, LEASE, PAST, refuses, run, send,
   serve, type State, waiting, withRights,
 } from './scripts';
 
@@ -94,6 +94,8 @@ test('ack that Redis does not let remove anything says so, and changes nothing',
   assert.match(why as string, /NOPERM|can't run this command/);
   assert.equal(await dump(), holds('a', 'b'));
 });
+
+test('ack takes no pattern for a fence', () => refuses(holds('a'), ack('d1', ['u', '.'.repeat(16)]), /ARGUMENT fence/));
 
 test('ack of a paused user works, and what waits stays paused', () => does({
   before: { ...holds('a', 'b'), active: { u: Infinity }, paused: { u: 'why' } },
