@@ -99,13 +99,12 @@ export function pace({ count, starts, ends }: Records, slots: number, warmUp = W
 
 /** The same backlog, filled and drained anew until it took a second in all, for one that is over sooner. What a message costs is that of the last time. */
 export async function drainLong(server: Server, team: Team, plan: DrainPlan): Promise<Drained> {
-  const rounds: Drained[] = [];
-  let seconds = 0;
-  while (seconds < SHORTEST_SECONDS) {
-    rounds.push(await drain(server, team, plan));
-    seconds += rounds.at(-1)!.seconds;
-    if (!(seconds > 0)) throw new Error('a backlog took no time');
+  let [counted, seconds] = [0, 0];
+  for (;;) {
+    const last = await drain(server, team, plan);
+    if (!(last.seconds > 0)) throw new Error('a backlog took no time');
+    counted += last.perSecond * last.seconds;
+    seconds += last.seconds;
+    if (seconds >= SHORTEST_SECONDS) return { ...last, perSecond: counted / seconds, seconds, valid: true };
   }
-  const counted = rounds.reduce((sum, one) => sum + one.perSecond * one.seconds, 0);
-  return { ...rounds.at(-1)!, perSecond: counted / seconds, seconds, valid: seconds >= SHORTEST_SECONDS };
 }
